@@ -1,0 +1,1 @@
+"""The work: who owns a batch, and its way from ZIP to database."""

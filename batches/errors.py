@@ -1,0 +1,67 @@
+"""What can go wrong with a batch.
+
+    BatchError                   code and a sentence for the user; the runner records it and stops
+    ├── ArchiveRefused           codes not_a_zip, archive_truncated, archive_empty, no_pages, unsafe_member, encrypted_member, bomb
+    ├── CoversUnusable           codes cover_unreadable, no_cover, sheets_before_cover, cover_repeated; names every file
+    ├── TemplateUnusable         codes unknown_template, template_invalid
+    ├── BatchCancelled           code cancelled
+    ├── NoSpaceLeft              code no_space
+    └── LeaseHeld / LeaseLost    codes lease_held, lease_lost: another runner works on this batch
+    BatchNotFound                no such batch (404)
+    AccessDenied                 it is somebody else's (403)
+    WrongState                   what was asked cannot be done in this state (409)
+
+Codes are stable; sentences may be reworded.
+"""
+
+
+class BatchError(Exception):
+    """The batch's own fault: it fails with ``code`` and this sentence, and can be continued."""
+
+    code = "batch_error"
+
+    def __init__(self, message: str, *, code: str | None = None, details: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.details = details  # the technical cause, one line for each file concerned
+
+
+class ArchiveRefused(BatchError):
+    code = "not_a_zip"
+
+
+class CoversUnusable(BatchError):
+    code = "cover_unreadable"
+
+
+class TemplateUnusable(BatchError):
+    code = "unknown_template"
+
+
+class BatchCancelled(BatchError):
+    code = "cancelled"
+
+
+class NoSpaceLeft(BatchError):
+    code = "no_space"
+
+
+class LeaseHeld(BatchError):
+    code = "lease_held"
+
+
+class LeaseLost(BatchError):
+    code = "lease_lost"
+
+
+class BatchNotFound(Exception):
+    """There is no such batch."""
+
+
+class AccessDenied(Exception):
+    """The batch is somebody else's."""
+
+
+class WrongState(Exception):
+    """What was asked cannot be done with a batch in this state; the sentence says why."""

@@ -1,0 +1,267 @@
+"""The rows of the work: batches, who may see them, what was read."""
+
+import uuid
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser, Group
+from django.db import models
+from django.utils import timezone
+
+from progress.events import ProcessingStage
+
+
+class SheetTemplateQuerySet(models.QuerySet["SheetTemplate"]):
+    def install(self, slug: str, name: str, document: dict[str, Any]) -> "SheetTemplate":
+        """Return the template ``slug``, adding it when there is none; one that is there is left as it is."""
+        return self.get_or_create(slug=slug, defaults={"name": name, "document": document})[0]
+
+
+class SheetTemplate(models.Model):
+    """A sheet's printed layout, as JSON that ``omr.template`` parses."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=200)
+    document = models.JSONField(help_text="OMRChecker's template.json")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = SheetTemplateQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class BatchStatus(models.TextChoices):
+    UPLOADING = "uploading"
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class ArchiveKind(models.TextChoices):
+    UPLOADED = "uploaded"  # ours: archived by cleanup
+    LOCAL = "local"  # somebody's file: never moved, never deleted
+
+
+class BatchQuerySet(models.QuerySet["Batch"]):
+    def visible_to(self, user: AbstractUser) -> Self:
+        """Return the batches that ``user`` may watch."""
+        if user.is_superuser:
+            return self
+        granted = BatchAccess.objects.filter(models.Q(user=user) | models.Q(group__in=user.groups.all()))
+        return self.filter(models.Q(owner=user) | models.Q(pk__in=granted.values("batch")))
+
+    def waiting(self) -> Self:
+        """Return the batches that a runner may take, the longest waiting first."""
+        return self.filter(status=BatchStatus.QUEUED).free().order_by("queued_at", "pk")
+
+    def free(self) -> Self:
+        """Return the batches that no runner holds now."""
+        return self.filter(models.Q(lease_until=None) | models.Q(lease_until__lt=timezone.now()))
+
+    def left_behind(self) -> Self:
+        """Return the batches whose runner is gone in the middle of them."""
+        return self.filter(status=BatchStatus.PROCESSING).free()
+
+
+class Batch(models.Model):
+    """One ZIP and all that comes of it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="batches")
+    template = models.ForeignKey(SheetTemplate, models.PROTECT, related_name="batches")
+    file_name = models.CharField(max_length=255, help_text="the ZIP's name as its owner knows it")
+    archive_path = models.CharField(max_length=1000, blank=True, help_text="where the ZIP lies now")
+    archive_kind = models.CharField(max_length=10, choices=ArchiveKind, default=ArchiveKind.UPLOADED)
+    size_bytes = models.BigIntegerField(default=0)
+
+    status = models.CharField(max_length=12, choices=BatchStatus, default=BatchStatus.UPLOADING)
+    stage = models.CharField(max_length=20, blank=True, help_text="the stage of the latest event")
+    finished_stages = models.JSONField(default=list, blank=True, help_text="stages that need not be done again")
+    stage_seconds = models.JSONField(default=dict, blank=True)
+    attempt = models.PositiveIntegerField(default=1)
+    worked_seconds = models.FloatField(default=0, help_text="working time up to the last saved stage or stop")
+
+    page_count = models.PositiveIntegerField(default=0)
+    group_count = models.PositiveIntegerField(default=0)
+    sheet_count = models.PositiveIntegerField(default=0)
+    processed_count = models.PositiveIntegerField(default=0, help_text="includes the sheets set aside")
+    review_count = models.PositiveIntegerField(default=0)
+    unreadable_count = models.PositiveIntegerField(default=0)
+    answer_count = models.PositiveIntegerField(default=0)
+
+    error_code = models.CharField(max_length=40, blank=True)
+    error_message = models.TextField(blank=True)
+    error_details = models.TextField(blank=True)
+    failed_stage = models.CharField(max_length=20, blank=True)
+    cover_codes = models.JSONField(default=dict, blank=True, help_text="codes given by a person: file name → code")
+    unreadable_covers = models.JSONField(default=list, blank=True, help_text="file names of covers that need a code")
+
+    cancel_requested = models.BooleanField(default=False)
+    lease_holder = models.CharField(max_length=100, blank=True, help_text="the runner at work on it")
+    lease_until = models.DateTimeField(null=True, blank=True)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    queued_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name_plural = "batches"
+        indexes = [models.Index(fields=["status", "queued_at"]), models.Index(fields=["-created_at"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED)
+
+    @property
+    def archive(self) -> Path:
+        return Path(self.archive_path)
+
+    def has_finished(self, stage: ProcessingStage) -> bool:
+        return stage.value in self.finished_stages
+
+    def sheet_id(self, member: str, page: int = 1) -> uuid.UUID:
+        """Return the id of the sheet on ``page`` of the archive's ``member``: the same at every reload."""
+        return uuid.uuid5(self.pk, f"{member}#{page}")
+
+    def take_lease(self, holder: str, duration: timedelta) -> bool:
+        """Take or renew the lease; False when another runner holds it."""
+        now = timezone.now()
+        free = models.Q(lease_until=None) | models.Q(lease_until__lt=now) | models.Q(lease_holder=holder)
+        return self._set_lease(free, holder, now + duration)
+
+    def release_lease(self, holder: str) -> bool:
+        """Give the lease back; False when it is no longer ours."""
+        return self._set_lease(models.Q(lease_holder=holder), "", None)
+
+    def _set_lease(self, condition: models.Q, holder: str, until: datetime | None) -> bool:
+        taken = Batch.objects.filter(condition, pk=self.pk).update(lease_holder=holder, lease_until=until)
+        if taken:
+            self.lease_holder, self.lease_until = holder, until
+        return bool(taken)
+
+
+class Right(models.TextChoices):
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+
+
+class BatchAccess(models.Model):
+    """A right of a user, or of a group of users, in somebody else's batch."""
+
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="access")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
+    group = models.ForeignKey(Group, models.CASCADE, null=True, blank=True, related_name="+")
+    right = models.CharField(max_length=8, choices=Right, default=Right.VIEWER)
+    granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    granted_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "batch access"
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "user"], name="one_right_per_user"),
+            models.UniqueConstraint(fields=["batch", "group"], name="one_right_per_group"),
+            models.CheckConstraint(
+                condition=models.Q(user=None) ^ models.Q(group=None), name="right_of_either_user_or_group"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user or self.group}: {self.right}"
+
+
+class CoverGroup(models.Model):
+    """The sheets under one cover."""
+
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="groups")
+    number = models.PositiveIntegerField(help_text="position in the batch, from 1")
+    code = models.CharField(max_length=200, help_text="what the cover's QR code says")
+    cover_file_name = models.CharField(max_length=500)
+    sheet_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["batch", "number"], name="one_group_per_number")]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class SheetStatus(models.TextChoices):
+    READ = "read"
+    REVIEW = "review"
+    REVIEWED = "reviewed"
+    UNREADABLE = "unreadable"
+
+
+class Sheet(models.Model):
+    """What one candidate filled in."""
+
+    id = models.UUIDField(primary_key=True, editable=False, help_text="Batch.sheet_id()")
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="sheets", db_index=False)
+    group = models.ForeignKey(CoverGroup, models.CASCADE, related_name="sheets")
+    number = models.PositiveIntegerField(help_text="position in the group, from 1")
+    position = models.PositiveIntegerField(help_text="position in the batch, from 1")
+    file_name = models.CharField(max_length=500)
+    status = models.CharField(max_length=10, choices=SheetStatus)
+    error_code = models.CharField(max_length=40, blank=True, help_text="why it could not be read")
+    error_message = models.TextField(blank=True)
+    identity = models.JSONField(default=dict, help_text="column → value")
+    doubtful_fields = models.JSONField(default=list, help_text="fields a person has to look at, identity included")
+    fit = models.JSONField(null=True, help_text="omr.types.Fit: how the template lies on the page")
+    answered = models.PositiveIntegerField(default=0)
+    blank = models.PositiveIntegerField(default=0)
+    multiple = models.PositiveIntegerField(default=0)
+    doubtful = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["batch", "position"], name="one_sheet_per_position")]
+        indexes = [models.Index(fields=["batch", "status"])]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
+class AnswerStatus(models.TextChoices):
+    SINGLE = "single"
+    BLANK = "blank"
+    MULTIPLE = "multiple"
+    DOUBTFUL = "doubtful"
+    CORRECTED = "corrected"
+
+
+class Answer(models.Model):
+    """One question of one sheet, as it was read.
+
+    The key is composite and final: Django cannot change one later, and PostgreSQL wants the column
+    it partitions by in it. No other index and no constraint on the parents: they would double the cost
+    of loading 1.7 million rows; a batch is deleted through ``services.delete_batch`` only.
+    """
+
+    pk = models.CompositePrimaryKey("batch_id", "sheet_id", "question")
+    batch = models.ForeignKey(Batch, models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+")
+    sheet = models.ForeignKey(Sheet, models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+")
+    question = models.PositiveSmallIntegerField()
+    answer = models.CharField(max_length=32, help_text="empty for blank, letters in print order for multiple")
+    confidence = models.FloatField(help_text="0–1")
+    status = models.CharField(max_length=9, choices=AnswerStatus)
+
+    def __str__(self) -> str:
+        return f"q{self.question}: {self.answer}"

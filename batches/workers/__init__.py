@@ -1,0 +1,1 @@
+"""Where readings run: in this process, in local processes, on other machines."""

@@ -1,0 +1,1 @@
+"""The reader: bytes of one page in, one Reading out. No framework."""

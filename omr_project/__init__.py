@@ -1,0 +1,1 @@
+"""Wiring only: settings, routing and what connects the packages."""

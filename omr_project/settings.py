@@ -1,0 +1,181 @@
+"""Every setting of the site. Each environment variable has a default that works on a laptop."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from omr_project.environment import ENV, flag, names, one_of, read, whole
+from omr_project.secret_key import load_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ENV.read_env(BASE_DIR / ".env")
+
+# Everything the project writes lies below this folder: database, uploads, results, Redis, the secret key.
+VAR_DIR = read("VAR_DIR", Path, str(BASE_DIR / "var"), expects="a folder that can be written").resolve()
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+SECRET_KEY = read("SECRET_KEY", str, "", expects="a long random text") or load_secret_key(VAR_DIR / "secret_key")
+DEBUG = read("DEBUG", flag, "no", expects="yes or no")
+ALLOWED_HOSTS = read("ALLOWED_HOSTS", names, "localhost,127.0.0.1,[::1]", expects="host names, comma-separated")
+CSRF_TRUSTED_ORIGINS = read("CSRF_TRUSTED_ORIGINS", names, "", expects="origins such as https://omr.example.org")
+
+# Behind a proxy that ends TLS: cookies only over https, and X-Forwarded-Proto says which requests were.
+HTTPS = read("HTTPS", flag, "no", expects="yes when people reach the site over https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "daphne",  # before staticfiles: it brings the runserver that can stream
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "channels",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "axes",
+    "django_structlog",
+    "progress",
+    "batches",
+    "omr_project.apps.WiringConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+APPEND_SLASH = False
+ROOT_URLCONF = "omr_project.urls"
+ASGI_APPLICATION = "omr_project.asgi.application"
+WSGI_APPLICATION = None
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Database ---------------------------------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": read(
+        "DATABASE_URL",
+        ENV.db_url_config,
+        f"sqlite:///{VAR_DIR / 'db.sqlite3'}",
+        expects="an address such as postgresql://user:password@host:5432/name",
+    )
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "init_command": "PRAGMA journal_mode=WAL",
+        # A read that turns into a write fails at once, whatever the timeout: so every transaction begins as a write.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+    }
+
+# --- Redis ------------------------------------------------------------------------------------------------------------
+
+# Empty: the project starts one of its own below VAR_DIR (see redis_server.py).
+REDIS_URL = read("REDIS_URL", str, "", expects="an address such as redis://host:6379/0")
+CHANNEL_LAYERS = {"default": {"BACKEND": "omr_project.channel_layer.ProjectChannelLayer"}}
+
+# --- People -----------------------------------------------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "batch-list"
+LOGOUT_REDIRECT_URL = "login"
+
+AXES_FAILURE_LIMIT = read("LOGIN_ATTEMPTS", whole(at_least=1), "10", expects="a whole number, 1 or more")
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_HTTP_RESPONSE_CODE = 429
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+
+ACCESS_TOKEN_HOURS = read("ACCESS_TOKEN_HOURS", whole(at_least=1), "12", expects="a whole number of hours, 1 or more")
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(hours=ACCESS_TOKEN_HOURS),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "CHECK_REVOKE_TOKEN": True,  # a changed password ends every token
+}
+
+# --- API --------------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "PAGE_SIZE": 50,
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {"TITLE": "OMR batches", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+
+# --- Work -------------------------------------------------------------------------------------------------------------
+
+PROCESSES = read("PROCESSES", whole(at_least=0), "0", expects="a number of worker processes; 0: one for each core")
+BATCHES_AT_ONCE = read("BATCHES_AT_ONCE", whole(at_least=1), "2", expects="a whole number, 1 or more")
+MAX_UPLOAD_GB = read("MAX_UPLOAD_GB", whole(at_least=1), "50", expects="a whole number of GB, 1 or more")
+
+# --- Files, language, logs --------------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True  # no collectstatic before the first run
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = read("TIME_ZONE", str, "UTC", expects="a time zone such as Europe/Berlin")
+
+LOG_FORMAT = read("LOG_FORMAT", one_of("console", "json"), "console", expects="console or json")
+LOG_LEVEL = read(
+    "LOG_LEVEL", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", expects="DEBUG, INFO, WARNING or ERROR"
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"structured": {"()": "omr_project.logs.formatter", "style_name": LOG_FORMAT}},
+    # Standard error, so that what a command prints for programs stays clean.
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "structured"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {"axes": {"level": "WARNING"}, "daphne": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
+}

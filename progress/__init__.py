@@ -1,0 +1,1 @@
+"""The stream: events of a batch, stored and streamed. Knows no batches."""

@@ -1,0 +1,24 @@
+"""Fixtures of all tests. What a test starts, it stops."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.site import Site
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A VAR_DIR with a migrated database and nothing else: the copy that every site starts from."""
+    var = tmp_path_factory.mktemp("migrated")
+    Site(var).manage("migrate", "-v", "0")
+    return var
+
+
+@pytest.fixture
+def site(migrated: Path, tmp_path: Path) -> Site:
+    """A site of its own, migrated and empty; no process of it runs yet."""
+    var = tmp_path / "var"
+    shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
+    return Site(var)
