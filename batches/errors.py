@@ -1,7 +1,8 @@
 """What can go wrong with a batch.
 
     BatchError                   code and a sentence for the user; the runner records it and stops
-    ├── ArchiveRefused           codes not_a_zip, archive_truncated, archive_empty, no_pages, unsafe_member, encrypted_member, bomb
+    ├── ArchiveRefused           codes not_a_zip, archive_truncated, archive_empty, no_pages, unsafe_member,
+    │                            encrypted_member, bomb; names the member
     ├── CoversUnusable           codes cover_unreadable, no_cover, sheets_before_cover, cover_repeated; names every file
     ├── TemplateUnusable         codes unknown_template, template_invalid
     ├── BatchCancelled           code cancelled

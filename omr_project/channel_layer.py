@@ -7,7 +7,7 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 from omr_project.redis_server import redis_url
 
 
-class ProjectChannelLayer(RedisPubSubChannelLayer):
+class ProjectChannelLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # the package has no types
     """Asks for the address of Redis when the layer is made, so that a command that needs none starts none."""
 
     def __init__(self, **options: Any) -> None:

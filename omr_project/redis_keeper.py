@@ -1,6 +1,6 @@
-"""Starts a Redis for one checkout and stops it with its last user: ``python -m omr_project.redis_keeper PROGRAM FOLDER``.
+"""Starts a Redis for one checkout and stops it with its last user.
 
-A process of its own, without Django: see redis_server.py.
+``python -m omr_project.redis_keeper PROGRAM FOLDER``, a process of its own, without Django: see redis_server.py.
 """
 
 import fcntl
@@ -14,9 +14,11 @@ from pathlib import Path
 def main(program: str, folder: Path) -> None:
     port = _free_port()
     server = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-        # Append-only: what was said survives a crash of the machine but for the last second.
-        + ["--appendonly", "yes", "--save", "", "--daemonize", "no"]
+        [
+            *(program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--daemonize", "no"),
+            # Append-only: what was said survives a crash of the machine but for the last second.
+            *("--appendonly", "yes", "--save", ""),
+        ]
     )
     aside = folder / f"url.{os.getpid()}"
     aside.write_text(f"redis://127.0.0.1:{port}/0\n")

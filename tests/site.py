@@ -26,7 +26,7 @@ class Site:
 
     @property
     def env(self) -> dict[str, str]:
-        own = {
+        own = {"VAR_DIR": str(self.var), "DATABASE_URL": "", "REDIS_URL": ""}
             "VAR_DIR": str(self.var),
             "DATABASE_URL": "",
             "REDIS_URL": "",
