@@ -27,11 +27,6 @@ class Site:
     @property
     def env(self) -> dict[str, str]:
         own = {"VAR_DIR": str(self.var), "DATABASE_URL": "", "REDIS_URL": ""}
-            "VAR_DIR": str(self.var),
-            "DATABASE_URL": "",
-            "REDIS_URL": "",
-            "DJANGO_SETTINGS_MODULE": "omr_project.settings",
-        }
         return os.environ | own | self.environment
 
     def manage(self, *arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
