@@ -1,7 +1,11 @@
 """Reads one environment variable and stops the start when its value cannot be used."""
 
+import os
 from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -15,14 +19,14 @@ def read(name: str, cast: Callable[[str], T], default: str, *, expects: str) -> 
     """Return the variable ``name``, converted by ``cast``; ``default`` when it is not set or empty.
 
     Raises:
-        ImproperlyConfigured: the value cannot be converted; the sentence names
-            the variable, the value and what was expected.
+        SystemExit: the value cannot be converted; its one sentence names the variable, the value and what
+            was expected. No traceback: who reads it has a wrong line in an environment, not in the code.
     """
     raw = ENV.str(name, default="") or default
     try:
         return cast(raw)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ImproperlyConfigured(f"{name} is {raw!r}; expected {expects}") from error
+    except (ValueError, KeyError, TypeError, OSError, ImproperlyConfigured) as error:
+        raise SystemExit(f"{name} is {raw!r}; expected {expects}") from error
 
 
 def flag(raw: str) -> bool:
@@ -57,3 +61,32 @@ def one_of(*allowed: str) -> Callable[[str], str]:
         return raw
 
     return convert
+
+
+def writable_folder(raw: str) -> Path:
+    """Return the folder ``raw``, made when it is not there."""
+    folder = Path(raw).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(raw)
+    return folder
+
+
+def database_config(raw: str) -> dict[str, Any]:
+    """Return Django's description of the database that the address ``raw`` names."""
+    config: dict[str, Any] = ENV.db_url_config(raw)
+    if not config.get("ENGINE"):
+        raise ValueError(raw)
+    return config
+
+
+def redis_address(raw: str) -> str:
+    """Return ``raw`` if it is empty or the address of a Redis."""
+    if raw and urlsplit(raw).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError(raw)
+    return raw
+
+
+def time_zone(raw: str) -> str:
+    """Return ``raw`` if it names a time zone (ZoneInfoNotFoundError is a KeyError)."""
+    return ZoneInfo(raw).key

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import redis
 from django.conf import settings
+from django.core.management.base import CommandError
 
 START_TIMEOUT_SECONDS = 30.0
 
@@ -26,8 +27,8 @@ NO_SERVER = (
 )
 
 
-class RedisUnavailable(Exception):
-    """No Redis can be had; the sentence says what to do."""
+class RedisUnavailable(CommandError):
+    """No Redis can be had; the sentence says what to do. A command ends with it, without a traceback."""
 
 
 @cache

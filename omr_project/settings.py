@@ -4,15 +4,25 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from omr_project.environment import ENV, flag, names, one_of, read, whole
+from omr_project.environment import (
+    ENV,
+    database_config,
+    flag,
+    names,
+    one_of,
+    read,
+    redis_address,
+    time_zone,
+    whole,
+    writable_folder,
+)
 from omr_project.secret_key import load_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENV.read_env(BASE_DIR / ".env")
 
 # Everything the project writes lies below this folder: database, uploads, results, Redis, the secret key.
-VAR_DIR = read("VAR_DIR", Path, str(BASE_DIR / "var"), expects="a folder that can be written").resolve()
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+VAR_DIR = read("VAR_DIR", writable_folder, str(BASE_DIR / "var"), expects="a folder that can be written")
 
 SECRET_KEY = read("SECRET_KEY", str, "", expects="a long random text") or load_secret_key(VAR_DIR / "secret_key")
 DEBUG = read("DEBUG", flag, "no", expects="yes or no")
@@ -22,9 +32,13 @@ CSRF_TRUSTED_ORIGINS = read("CSRF_TRUSTED_ORIGINS", names, "", expects="origins 
 # Behind a proxy that ends TLS: cookies only over https, and X-Forwarded-Proto says which requests were.
 HTTPS = read("HTTPS", flag, "no", expects="yes when people reach the site over https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked by machines beside us, without the proxy
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0  # this host only: what else a domain serves is not ours to say
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # subdomains and preload lists: the domain's owner decides
 
 INSTALLED_APPS = [
     "daphne",  # before staticfiles: it brings the runserver that can stream
@@ -85,7 +99,7 @@ TEMPLATES = [
 DATABASES = {
     "default": read(
         "DATABASE_URL",
-        ENV.db_url_config,
+        database_config,
         f"sqlite:///{VAR_DIR / 'db.sqlite3'}",
         expects="an address such as postgresql://user:password@host:5432/name",
     )
@@ -101,7 +115,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 # --- Redis ------------------------------------------------------------------------------------------------------------
 
 # Empty: the project starts one of its own below VAR_DIR (see redis_server.py).
-REDIS_URL = read("REDIS_URL", str, "", expects="an address such as redis://host:6379/0")
+REDIS_URL = read("REDIS_URL", redis_address, "", expects="an address such as redis://host:6379/0")
 CHANNEL_LAYERS = {"default": {"BACKEND": "omr_project.channel_layer.ProjectChannelLayer"}}
 
 # --- People -----------------------------------------------------------------------------------------------------------
@@ -164,7 +178,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = read("TIME_ZONE", str, "UTC", expects="a time zone such as Europe/Berlin")
+TIME_ZONE = read("TIME_ZONE", time_zone, "UTC", expects="a time zone such as Europe/Berlin")
 
 LOG_FORMAT = read("LOG_FORMAT", one_of("console", "json"), "console", expects="console or json")
 LOG_LEVEL = read(

@@ -27,6 +27,7 @@ class Site:
     @property
     def env(self) -> dict[str, str]:
         own = {"VAR_DIR": str(self.var), "DATABASE_URL": "", "REDIS_URL": ""}
+        own |= {"DJANGO_SETTINGS_MODULE": "omr_project.settings"}  # not those of the tests' own process
         return os.environ | own | self.environment
 
     def manage(self, *arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:

