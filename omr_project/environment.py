@@ -74,9 +74,9 @@ def writable_folder(raw: str) -> Path:
 
 def database_config(raw: str) -> dict[str, Any]:
     """Return Django's description of the database that the address ``raw`` names."""
-    config: dict[str, Any] = ENV.db_url_config(raw)
-    if not config.get("ENGINE"):
+    if urlsplit(raw).scheme not in ("sqlite", "postgres", "postgresql"):
         raise ValueError(raw)
+    config: dict[str, Any] = ENV.db_url_config(raw)
     return config
 
 

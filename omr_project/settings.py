@@ -101,7 +101,7 @@ DATABASES = {
         "DATABASE_URL",
         database_config,
         f"sqlite:///{VAR_DIR / 'db.sqlite3'}",
-        expects="an address such as postgresql://user:password@host:5432/name",
+        expects="an address: sqlite:///PATH or postgresql://user:password@host:5432/name",
     )
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):

@@ -122,12 +122,8 @@ def test_a_redis_that_was_named_is_used_and_none_is_started(site: Site) -> None:
     with a_user(elsewhere) as (url, _):
         site.environment["REDIS_URL"] = url
 
-        asked = site.manage(
-            "shell",
-            "--no-imports",
-            "-c",
-            "from progress import connection; print(connection.client().ping(), connection.redis_url())",
-        )
+        code = "from progress import connection; print(connection.client().ping(), connection.redis_url())"
+        asked = site.manage("shell", "--no-imports", "-c", code)
 
         assert url in asked.stdout
         assert not (site.var / "redis").exists()

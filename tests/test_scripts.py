@@ -109,8 +109,7 @@ def test_an_unknown_server_is_refused_in_one_sentence(image: Path, tmp_path: Pat
 
 def _environment(image: Path, var: Path) -> dict[str, str]:
     """The environment of the image: its own programs first, its data elsewhere, nothing of the tests' settings."""
-    own = {"PATH": f"{image / 'venv/bin'}:/usr/bin:/bin", "VAR_DIR": str(var / "data"), "HOME": str(var)}
-    return own
+    return {"PATH": f"{image / 'venv/bin'}:/usr/bin:/bin", "VAR_DIR": str(var / "data"), "HOME": str(var)}
 
 
 @contextmanager
