@@ -1,6 +1,7 @@
 """The rows of the work: batches, who may see them, what was read."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +11,8 @@ from django.contrib.auth.models import AbstractUser, Group
 from django.db import models
 from django.utils import timezone
 
-from progress.events import ProcessingStage
+from batches.errors import BatchError
+from progress.events import ProcessingStage, Report
 
 
 class SheetTemplateQuerySet(models.QuerySet["SheetTemplate"]):
@@ -51,6 +53,14 @@ class ArchiveKind(models.TextChoices):
     LOCAL = "local"  # somebody's file: never moved, never deleted
 
 
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
 class BatchQuerySet(models.QuerySet["Batch"]):
     def visible_to(self, user: AbstractUser) -> Self:
         """Return the batches that ``user`` may watch."""
@@ -58,6 +68,11 @@ class BatchQuerySet(models.QuerySet["Batch"]):
             return self
         granted = BatchAccess.objects.filter(models.Q(user=user) | models.Q(group__in=user.groups.all()))
         return self.filter(models.Q(owner=user) | models.Q(pk__in=granted.values("batch")))
+
+    def search(self, text: str) -> Self:
+        """Return the batches whose name, ZIP or id holds ``text``, whatever the case."""
+        named = models.Q(name__icontains=text) | models.Q(file_name__icontains=text)
+        return self.filter(named | models.Q(pk=text) if _is_uuid(text) else named)
 
     def waiting(self) -> Self:
         """Return the batches that a runner may take, the longest waiting first."""
@@ -72,6 +87,17 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.filter(status=BatchStatus.PROCESSING).free()
 
 
+COUNT_FIELDS = (
+    *("stage", "worked_seconds", "page_count", "group_count", "sheet_count"),
+    *("processed_count", "review_count", "unreadable_count", "answer_count"),
+)
+ENDING_FIELDS = ("status", "finished_at", "error_code", "error_message", "error_details", "failed_stage")
+ATTEMPT_FIELDS = (
+    *("finished_stages", "cover_codes", "attempt", "queued_at"),
+    *("cancel_requested", "unreadable_covers"),
+)
+
+
 class Batch(models.Model):
     """One ZIP and all that comes of it."""
 
@@ -83,6 +109,7 @@ class Batch(models.Model):
     archive_path = models.CharField(max_length=1000, blank=True, help_text="where the ZIP lies now")
     archive_kind = models.CharField(max_length=10, choices=ArchiveKind, default=ArchiveKind.UPLOADED)
     size_bytes = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True, help_text="of the ZIP, as its sender told it")
 
     status = models.CharField(max_length=12, choices=BatchStatus, default=BatchStatus.UPLOADING)
     stage = models.CharField(max_length=20, blank=True, help_text="the stage of the latest event")
@@ -95,7 +122,9 @@ class Batch(models.Model):
     group_count = models.PositiveIntegerField(default=0)
     sheet_count = models.PositiveIntegerField(default=0)
     processed_count = models.PositiveIntegerField(default=0, help_text="includes the sheets set aside")
-    review_count = models.PositiveIntegerField(default=0)
+    review_count = models.PositiveIntegerField(
+        default=0, help_text="sheets that wait for a person, unreadable included"
+    )
     unreadable_count = models.PositiveIntegerField(default=0)
     answer_count = models.PositiveIntegerField(default=0)
 
@@ -130,11 +159,60 @@ class Batch(models.Model):
         return self.status in (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED)
 
     @property
+    def has_results(self) -> bool:
+        """Whether its sheets and answers are in the database, all of them."""
+        return self.status == BatchStatus.COMPLETED or self.has_finished(ProcessingStage.LOADING_DATABASE)
+
+    @property
     def archive(self) -> Path:
         return Path(self.archive_path)
 
     def has_finished(self, stage: ProcessingStage) -> bool:
         return stage.value in self.finished_stages
+
+    def report(self, stage: ProcessingStage, message: str, **more: Any) -> Report:
+        """Return what is to be told of ``stage``, with the counts as this object has them; ``more`` are Report's own."""
+        known: dict[str, Any] = {
+            "sheets_total": self.sheet_count,
+            "sheets_processed": self.processed_count,
+            "sheets_review": self.review_count,
+            "elapsed_seconds": int(self.worked_seconds),
+            "attempt": self.attempt,
+        }
+        return Report(stage=stage, message=message, **known | more)
+
+    def failure_report(self) -> Report:
+        """Return the event that says why this batch ended; for one that failed or was cancelled."""
+        return self.report(
+            ProcessingStage.FAILED,
+            self.error_message,
+            error_details=self.error_details or None,
+            code=self.error_code,
+            failed_stage=ProcessingStage(self.failed_stage),
+        )
+
+    def end(self, status: BatchStatus, error: BatchError | None = None, *, failed_stage: str = "") -> None:
+        """Write that this batch is over, and why."""
+        self.status, self.finished_at = status, timezone.now()
+        if error:
+            self.error_code, self.error_message, self.error_details = error.code, error.message, error.details or ""
+            self.failed_stage = failed_stage
+        self.save(update_fields=[*ENDING_FIELDS, *COUNT_FIELDS])
+
+    def begin_attempt(self, covers: Mapping[str, str], *, status: BatchStatus) -> None:
+        """Make a batch that failed or was cancelled ready to go on, with the codes that a person gave.
+
+        A code changes which sheets belong together: what was done from there on is done again.
+        """
+        if covers:
+            done = [stage for stage in ProcessingStage if self.has_finished(stage)]
+            self.finished_stages = [s.value for s in done if s.comes_before(ProcessingStage.ORGANIZING_QR)]
+        self.cover_codes = {**self.cover_codes, **covers}
+        self.attempt += 1
+        self.status, self.queued_at, self.finished_at = status, timezone.now(), None
+        self.cancel_requested, self.unreadable_covers = False, []
+        self.error_code = self.error_message = self.error_details = self.failed_stage = ""
+        self.save(update_fields=[*ENDING_FIELDS, *ATTEMPT_FIELDS])
 
     def sheet_id(self, member: str, page: int = 1) -> uuid.UUID:
         """Return the id of the sheet on ``page`` of the archive's ``member``: the same at every reload."""
@@ -265,3 +343,30 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"q{self.question}: {self.answer}"
+
+
+class RunnerQuerySet(models.QuerySet["Runner"]):
+    def active(self) -> Self:
+        """Return the runners that are there now."""
+        return self.filter(seen_at__gt=timezone.now() - RUNNER_SILENCE)
+
+
+RUNNER_SILENCE = timedelta(seconds=15)
+"""A runner that said nothing for so long is gone; it says something every five seconds."""
+
+
+class Runner(models.Model):
+    """A process that takes queued batches, as it says itself."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    slots = models.PositiveSmallIntegerField(default=1, help_text="how many batches it works on at once")
+    started_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField()
+
+    objects = RunnerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["started_at"]
+
+    def __str__(self) -> str:
+        return self.name

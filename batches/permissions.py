@@ -12,8 +12,10 @@ from batches.models import Batch, BatchAccess, Right
 User = AbstractUser | AnonymousUser
 
 
-def get_batch_for(user: User, batch_id: UUID | str, *, right: Right = Right.VIEWER) -> Batch:
+def get_batch_for(user: User, batch_id: UUID | str, *, right: Right = Right.VIEWER, as_owner: bool = False) -> Batch:
     """Return the batch ``batch_id`` if ``user`` has ``right`` in it (an operator may also view).
+
+    ``as_owner`` asks for more: to delete a batch or to share it is for its owner and superusers alone.
 
     Raises:
         BatchNotFound: there is none, or ``batch_id`` is not a UUID.
@@ -23,17 +25,27 @@ def get_batch_for(user: User, batch_id: UUID | str, *, right: Right = Right.VIEW
         batch = Batch.objects.select_related("owner", "template").get(pk=batch_id)
     except (Batch.DoesNotExist, ValidationError, ValueError) as error:
         raise BatchNotFound from error
-    if not may(user, batch, right):
+    if not (is_owner(user, batch) if as_owner else may(user, batch, right)):
         raise AccessDenied
     return batch
+
+
+def is_owner(user: User, batch: Batch) -> bool:
+    """Return whether ``user`` may do everything with ``batch``."""
+    return user.is_active and (user.is_superuser or batch.owner_id == user.pk)
 
 
 def may(user: User, batch: Batch, right: Right) -> bool:
     """Return whether ``user`` has ``right`` in ``batch``."""
     if isinstance(user, AnonymousUser) or not user.is_active:
         return False
-    if user.is_superuser or batch.owner_id == user.pk:
+    if is_owner(user, batch):
         return True
     rights = [Right.OPERATOR] if right is Right.OPERATOR else [Right.OPERATOR, Right.VIEWER]
     theirs = Q(user=user) | Q(group__in=user.groups.all())
     return BatchAccess.objects.filter(theirs, batch=batch, right__in=rights).exists()
+
+
+def may_edit_templates(user: User) -> bool:
+    """Return whether ``user`` may add and change templates: a right that the admin gives, as for any other row."""
+    return user.has_perms(["batches.add_sheettemplate", "batches.change_sheettemplate"])
