@@ -171,7 +171,7 @@ class Batch(models.Model):
         return stage.value in self.finished_stages
 
     def report(self, stage: ProcessingStage, message: str, **more: Any) -> Report:
-        """Return what is to be told of ``stage``, with the counts as this object has them; ``more`` are Report's own."""
+        """Return what is to be told of ``stage``, with the counts of this object; ``more`` are Report's."""
         known: dict[str, Any] = {
             "sheets_total": self.sheet_count,
             "sheets_processed": self.processed_count,

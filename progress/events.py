@@ -25,6 +25,10 @@ class ProcessingStage(StrEnum):
     def is_terminal(self) -> bool:
         return self in (ProcessingStage.COMPLETED, ProcessingStage.FAILED)
 
+    def comes_before(self, other: "ProcessingStage") -> bool:
+        order = list(ProcessingStage)
+        return order.index(self) < order.index(other)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:

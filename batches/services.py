@@ -1,0 +1,176 @@
+"""The verbs that touch several things at once. Doors ask for permission first, then call one of these."""
+
+import shutil
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.utils import timezone
+
+from batches import wording
+from batches.errors import BatchCancelled, WrongState
+from batches.folders import site_folders
+from batches.models import Answer, ArchiveKind, Batch, BatchStatus, Runner, SheetTemplate
+from progress import log as progress_log
+from progress.connection import AWAY
+from progress.events import ProcessingStage
+from progress.models import ProgressEvent
+from progress.publisher import publish_progress
+
+logger = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=30)
+"""How long a verb may hold a batch; a runner renews its own lease."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenArchive:
+    """The ZIP that a batch is made from."""
+
+    file_name: str  # as its owner knows it
+    size_bytes: int
+    path: Path | None = None  # somebody's file on this machine; None: it will be uploaded
+
+
+def create_batch(owner: AbstractUser, template: SheetTemplate, *, archive: GivenArchive, name: str = "") -> Batch:
+    """Return a new batch in the state ``uploading``; its name is the ZIP's when none is given."""
+    batch_id = uuid.uuid4()
+    local = archive.path is not None
+    return Batch.objects.create(
+        id=batch_id,
+        name=name or archive.file_name.removesuffix(".zip"),
+        owner=owner,
+        template=template,
+        file_name=archive.file_name,
+        archive_path=str(archive.path or site_folders().upload(batch_id)),
+        archive_kind=ArchiveKind.LOCAL if local else ArchiveKind.UPLOADED,
+        size_bytes=archive.size_bytes,
+    )
+
+
+def submit_batch(batch: Batch) -> None:
+    """Queue a batch whose ZIP is complete, and tell what it waits for.
+
+    Raises:
+        WrongState: it is not being uploaded.
+    """
+    changed = Batch.objects.filter(pk=batch.pk, status=BatchStatus.UPLOADING).update(
+        status=BatchStatus.QUEUED, queued_at=timezone.now()
+    )
+    if not changed:
+        raise WrongState(f"{batch}: only a batch that is being uploaded can be queued")
+    batch.refresh_from_db()
+    if message := waiting_for(batch):
+        publish_progress(batch.pk, batch.report(ProcessingStage.UPLOADING, message, progress_percentage=100.0))
+
+
+def waiting_for(batch: Batch) -> str:
+    """Return what the queued ``batch`` waits for, in the words of an event; empty when it is about to begin."""
+    slots = sum(Runner.objects.active().values_list("slots", flat=True))
+    if not slots:
+        return wording.NO_RUNNER
+    ahead = Batch.objects.filter(status=BatchStatus.QUEUED, queued_at__lt=batch.queued_at).count()
+    ahead += Batch.objects.filter(status=BatchStatus.PROCESSING).count()
+    return wording.waiting_behind(ahead) if ahead >= slots else ""
+
+
+def cancel_batch(batch: Batch, *, by: AbstractUser) -> None:
+    """Stop ``batch`` within seconds: its runner sees the wish; a batch that nobody works on ends here.
+
+    Raises:
+        WrongState: it has ended already.
+    """
+    if batch.is_finished:
+        raise WrongState(f"{batch} is {batch.status} already: there is nothing to cancel")
+    Batch.objects.filter(pk=batch.pk).update(cancel_requested=True)
+    logger.info("cancel_requested", batch_id=str(batch.pk), by=by.get_username())
+    holder = f"cancel {uuid.uuid4()}"
+    if batch.take_lease(holder, LEASE):
+        try:
+            batch.refresh_from_db()
+            if not batch.is_finished:
+                end_cancelled(batch)
+        finally:
+            batch.release_lease(holder)
+
+
+def end_cancelled(batch: Batch) -> None:
+    """Make ``batch`` cancelled and say so; the caller holds its lease."""
+    stage = batch.stage or ProcessingStage.UPLOADING
+    batch.end(BatchStatus.CANCELLED, BatchCancelled(wording.CANCELLED), failed_stage=stage)
+    publish_progress(batch.pk, batch.failure_report())
+
+
+def retry_batch(batch: Batch, *, by: AbstractUser, covers: Mapping[str, str] | None = None) -> None:
+    """Queue a batch that failed or was cancelled, to go on from its last finished stage.
+
+    Args:
+        covers: codes that could not be read: file name → code.
+
+    Raises:
+        WrongState: it has not failed, or its ZIP is not there any more, or a code is empty.
+    """
+    refuse_retry(batch)
+    refuse_codes(covers or {})
+    batch.begin_attempt(covers or {}, status=BatchStatus.QUEUED)
+    logger.info("retry", batch_id=str(batch.pk), by=by.get_username(), attempt=batch.attempt)
+    # Always said, even when a runner is free: a listener must not take the failure above it for the end.
+    message = waiting_for(batch) or wording.waiting_behind(0)
+    publish_progress(batch.pk, batch.report(ProcessingStage.UPLOADING, message, progress_percentage=100.0))
+
+
+def refuse_retry(batch: Batch) -> None:
+    """Raise WrongState, with the reason, unless ``batch`` can go on."""
+    if batch.status not in (BatchStatus.FAILED, BatchStatus.CANCELLED):
+        raise WrongState(f"{batch} is {batch.status}: only a failed or cancelled batch can go on")
+    if not batch.archive.is_file():
+        raise WrongState(f"{batch}: its ZIP {batch.file_name} is not there any more; give it again as a new batch")
+    if batch.archive_kind == ArchiveKind.UPLOADED and batch.archive.stat().st_size != batch.size_bytes:
+        raise WrongState(f"{batch}: its ZIP {batch.file_name} arrived only in part; upload it again")
+
+
+def refuse_codes(covers: Mapping[str, str]) -> None:
+    """Raise WrongState unless every cover in ``covers`` has a code that can be stored."""
+    for file_name, code in covers.items():
+        if not code.strip() or len(code) > MOST_CODE_LETTERS:
+            raise WrongState(f"{file_name}: the code is {code[:40]!r}; give 1 to {MOST_CODE_LETTERS} letters or digits")
+
+
+MOST_CODE_LETTERS = 200
+
+
+def delete_batch(batch: Batch, *, by: AbstractUser) -> None:
+    """Leave nothing of ``batch``: rows, log, files, keys in Redis. A local ZIP stays: it is somebody's own.
+
+    Can be repeated when it was cut short: the batch's own row goes last.
+
+    Raises:
+        WrongState: a runner works on it.
+    """
+    holder = f"delete {uuid.uuid4()}"
+    if not batch.take_lease(holder, LEASE):
+        raise WrongState(f"{batch} is being processed: cancel it first")
+    logger.info("delete", batch_id=str(batch.pk), by=by.get_username())
+    _delete_files(batch)
+    with suppress(*AWAY):
+        progress_log.forget(batch.pk)
+    # By hand, children first: what cascades would collect every answer in memory.
+    for rows in (Answer.objects.filter(batch_id=batch.pk), batch.sheets.all(), batch.groups.all()):
+        rows.delete()
+    with transaction.atomic():
+        ProgressEvent.objects.filter(batch_id=batch.pk).delete()
+        batch.delete()
+
+
+def _delete_files(batch: Batch) -> None:
+    folders = site_folders()
+    for folder in (folders.work(batch.pk), folders.results(batch.pk)):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in (folders.upload(batch.pk), folders.archived(batch.pk)):
+        file.unlink(missing_ok=True)
