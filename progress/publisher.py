@@ -1,0 +1,126 @@
+"""Writing the log: a row first, then Redis, then a word to the web processes.
+
+Only the row can fail a caller. The other two may be lost at any time: the next event writes Redis anew, and the web
+processes look into the table every two seconds.
+"""
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Coroutine
+from dataclasses import fields
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import structlog
+from channels.layers import get_channel_layer
+from django.db import IntegrityError, transaction
+
+from progress import log
+from progress.connection import AWAY, Backoff
+from progress.events import BatchProgressEvent, Report
+from progress.models import ProgressEvent
+
+MESSAGE_TYPE = "batch.progress"
+GROUP_SEND_SECONDS = 1.0
+NUMBER_ATTEMPTS = 20
+
+logger = structlog.get_logger("progress")
+_redis_backoff = Backoff()
+
+
+def publish_progress(batch_id: UUID, report: Report) -> BatchProgressEvent:
+    """Add ``report`` to the log of ``batch_id`` and tell everybody who watches.
+
+    Never inside a transaction: others would be told of a row that they cannot see, and that may never be.
+    A Redis that is away or full costs half a second now and then, and nothing else.
+
+    Raises:
+        RuntimeError: a transaction is open.
+        django.db.Error: the row cannot be written; nobody was told.
+    """
+    event = _write_row(batch_id, report)
+    _tell(event)
+    logger.info("batch_progress", batch_id=str(batch_id), seq=event.seq, stage=event.stage.value, message=event.message)
+    return event
+
+
+def _write_row(batch_id: UUID, report: Report) -> BatchProgressEvent:
+    for _ in range(NUMBER_ATTEMPTS):
+        try:
+            with transaction.atomic(durable=True):
+                return _write_next_row(batch_id, report)
+        except IntegrityError:
+            continue  # another writer took the number
+    raise RuntimeError(f"batch {batch_id}: {NUMBER_ATTEMPTS} numbers in a row were taken; one writer was expected")
+
+
+def _write_next_row(batch_id: UUID, report: Report) -> BatchProgressEvent:
+    last = ProgressEvent.objects.filter(batch_id=batch_id).order_by("-seq").values_list("seq", flat=True).first() or 0
+    now = datetime.now(UTC)
+    event = BatchProgressEvent(
+        **{field.name: getattr(report, field.name) for field in fields(Report)},
+        batch_id=batch_id,
+        seq=last + 1,
+        timestamp=now.isoformat(timespec="milliseconds"),
+    )
+    ProgressEvent.objects.create(
+        batch_id=batch_id,
+        seq=event.seq,
+        stage=event.stage.value,
+        message=event.message,
+        timestamp=now,
+        data=event.as_dict(),
+    )
+    return event
+
+
+def _tell(event: BatchProgressEvent) -> None:
+    if not _redis_backoff.may_try():
+        return
+    try:
+        log.append(event)
+        _bridge().run(_send_to_group(event), GROUP_SEND_SECONDS)
+    except AWAY as error:
+        _redis_backoff.failed()
+        logger.warning("redis_away", batch_id=str(event.batch_id), seq=event.seq, error=str(error))
+    else:
+        _redis_backoff.worked()
+
+
+async def _send_to_group(event: BatchProgressEvent) -> None:
+    message = {"type": MESSAGE_TYPE, "event": event.to_json()}
+    await get_channel_layer().group_send(log.group_name(event.batch_id), message)
+
+
+class _Bridge:
+    """An event loop in a thread of its own, for as long as the process lives.
+
+    The channel layer keeps connections for each loop that it meets: a new loop for each event would leave
+    as many behind.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._live, name="progress-bridge", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def _live(self) -> None:
+        self._loop.run_forever()
+        self._loop.close()  # the channel layer closes its connections with the loop
+
+    def run(self, work: Coroutine[Any, Any, None], timeout_seconds: float) -> None:
+        """Run ``work`` to its end; TimeoutError when that takes longer, and ``work`` is given up."""
+        asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, timeout_seconds), self._loop).result()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(GROUP_SEND_SECONDS)
+
+
+@cache
+def _bridge() -> _Bridge:
+    return _Bridge()
