@@ -1,0 +1,149 @@
+"""Pages for tests: a builder takes what matters and defaults the rest.
+
+page = a_sheet(STANDARD).marked(q7="B", q8="AC", candidate="12345678").scanned(dpi=150, tilt_degrees=1.5)
+"""
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+import cv2
+import numpy as np
+
+from omr.printing.cover import draw_cover
+from omr.printing.pencil import Kind, Touch
+from omr.printing.raster import rasterize
+from omr.printing.scan import DAMAGES, chance_placement, fill_in, scan_page
+from omr.printing.shapes import Drawing, new_drawing
+from omr.printing.sheet import draw_sheet
+from omr.template import SHIPPED, Bubble, Field, Template, load_template
+from omr.types import Gray
+
+STANDARD = load_template(SHIPPED / "standard-150" / "template.json")
+
+FAINT_DARKNESS = 0.2  # darker than paper, lighter than any mark of an ordinary candidate
+RUBBED_DARKNESS = 0.08
+
+
+@dataclass(frozen=True)
+class Page:
+    """A printed page, not yet scanned."""
+
+    drawing: Drawing
+    touches: tuple[tuple[Bubble, Kind, float | None], ...] = ()  # darkness None: an ordinary mark
+
+    def scanned(
+        self,
+        *,
+        dpi: float = 200,
+        tilt_degrees: float = 0.0,
+        damage: str = "scan",
+        seed: int = 1,
+        mirrored: bool = False,
+    ) -> bytes:
+        """Return the page as JPEG. A tilt of 180 is a page fed upside down."""
+        level, rng = DAMAGES[damage], np.random.default_rng(seed)
+        pixels = _printed(self.drawing, dpi).copy()
+        ordinary = (level.marks[0] + level.marks[1]) / 2
+        touches = [
+            Touch(bubble=bubble, kind=kind, darkness=ordinary if darkness is None else darkness)
+            for bubble, kind, darkness in self.touches
+        ]
+        fill_in(pixels, touches, pixels.shape[1] / self.drawing.width, rng)
+        if mirrored:
+            pixels = np.ascontiguousarray(pixels[:, ::-1])
+        return scan_page(pixels, replace(chance_placement(level, rng), tilt_degrees=tilt_degrees), level, rng)
+
+
+@dataclass(frozen=True)
+class SheetPage(Page):
+    """An answer sheet; every call gives another one with more graphite on it."""
+
+    template: Template = STANDARD
+
+    def marked(self, **columns: str) -> Self:
+        """Mark columns or fields: ``q8="AC"`` is a multiple mark, ``candidate="12345678"`` a character a field."""
+        return self._with(columns, Kind.MARK, None)
+
+    def faint(self, **columns: str) -> Self:
+        """Touch bubbles so lightly that nobody can be sure."""
+        return self._with(columns, Kind.MARK, FAINT_DARKNESS)
+
+    def erased(self, **columns: str) -> Self:
+        """Leave what an eraser leaves."""
+        return self._with(columns, Kind.RUBBED, RUBBED_DARKNESS)
+
+    def _with(self, columns: Mapping[str, str], kind: Kind, darkness: float | None) -> Self:
+        more = [
+            (bubble, kind, darkness)
+            for name, value in columns.items()
+            for bubble in _bubbles_of(self.template, name, value)
+        ]
+        return replace(self, touches=(*self.touches, *more))
+
+
+def a_sheet(template: Template = STANDARD) -> SheetPage:
+    """An answer sheet on which nothing is marked."""
+    return SheetPage(drawing=draw_sheet(template), template=template)
+
+
+def a_cover(code: str = "14900113", template: Template = STANDARD) -> Page:
+    """The cover of a group."""
+    return Page(drawing=draw_cover(template, code))
+
+
+def an_unreadable_cover(template: Template = STANDARD, code: str = "14900113", **scan: float) -> bytes:
+    """A cover whose code somebody scribbled over: still to be seen as a cover, not to be read."""
+    drawing = draw_cover(template, code)
+    pixels = _printed(drawing, scan.pop("dpi", 200)).copy()
+    height, width = pixels.shape
+    middle = (width // 2, round((0.42 * (1 - 0.5 * width / height) + 0.25 * width / height) * height))
+    cv2.circle(pixels, middle, round(0.17 * width), (30,), cv2.FILLED, cv2.LINE_AA)
+    level, rng = DAMAGES["scan"], np.random.default_rng(int(scan.pop("seed", 1)))
+    return scan_page(pixels, chance_placement(level, rng), level, rng)
+
+
+def a_white_page(template: Template = STANDARD, **scan: float) -> bytes:
+    """The back of a sheet."""
+    return Page(drawing=new_drawing(template.page_width, template.page_height, ())).scanned(**scan)  # type: ignore[arg-type]
+
+
+def a_zip(path: Path, members: Mapping[str, bytes]) -> Path:
+    """A stored ZIP of ``members``, in this order; returns ``path``."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+@cache
+def _printed(drawing: Drawing, dpi: float) -> Gray:
+    return rasterize(drawing, dpi)
+
+
+def _bubbles_of(template: Template, name: str, value: str) -> list[Bubble]:
+    """Return the bubbles that say ``value`` in a column or a field."""
+    fields = {field.name: field for field in template.fields}
+    if name in fields:
+        return _bubbles_of_field(fields[name], value)
+    column = next(column for column in template.columns if column.name == name)
+    if len(column.fields) != len(value):
+        raise ValueError(f"{name} has {len(column.fields)} fields, {value!r} has {len(value)} characters")
+    return [
+        bubble
+        for member, letter in zip(column.fields, value, strict=True)
+        if letter != " "
+        for bubble in _bubbles_of_field(fields[member], letter)
+    ]
+
+
+def _bubbles_of_field(field: Field, value: str) -> list[Bubble]:
+    by_value = {bubble.value: bubble for bubble in field.bubbles}
+    if value in by_value:
+        return [by_value[value]]
+    if unknown := set(value) - set(by_value):
+        raise ValueError(f"{field.name} has {', '.join(by_value)}; {sorted(unknown)} is none of them")
+    return [by_value[letter] for letter in value]
