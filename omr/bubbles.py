@@ -1,0 +1,241 @@
+"""How dark is each bubble, and are the template's bubbles printed there at all."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from omr.fiducials import Placement
+from omr.geometry import Indices, are_inside, flat_indices, to_pixels
+from omr.template import Bubble, FieldBlock, Template
+from omr.types import Gray, Points
+
+Floats = npt.NDArray[np.float32]
+
+LEAST_BUBBLE_PX = 14.0
+"""Least diameter of a bubble in a decoded picture. Under it the disc inside the printed ring is only some fifty
+pixels, and the half pixel by which a centre may be off reaches the ring."""
+
+DISC = 0.70
+"""Radius of the disc that is measured, of the bubble's. The ring is a line of 0.2 to 0.3 mm around a radius of
+2 mm and blurs by a pixel; another pixel is left for a fit that is off."""
+
+RING = (0.88, 1.08)
+"""Radii between which the printed ring lies, of the bubble's: its line, and half a pixel on each side."""
+
+INNER_GAP, OUTER_GAP = (0.68, 0.78), (1.22, 1.32)
+"""Radii between which a blank bubble shows paper inside and outside its ring: outside the printed letter, and
+half way to the next bubble."""
+
+MOST_PAPER_REACH = 0.9
+"""How far from a bubble's centre its paper is sought, at most, in diameters: farther away the light is another."""
+
+PAPER_PATCH_PX = 1
+"""Paper is measured in four squares of 3 × 3 pixels: their mean has a third of the noise of a pixel."""
+
+PLANS_KEPT = 16
+"""Templates whose plans a process remembers; a batch has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """The bubbles of one size and spacing, which are measured together."""
+
+    members: npt.NDArray[np.intp]  # their places in Template.bubbles
+    half: tuple[float, float]  # half width and half height, template units
+    paper: tuple[float, float]  # from the centre to the paper between four bubbles, template units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All about a template's N bubbles that no page changes."""
+
+    centres: Points  # (N, 2) template units
+    field_starts: npt.NDArray[np.intp]  # (F,) first bubble of each field
+    fields: npt.NDArray[np.intp]  # (N,) the field of each bubble
+    options: npt.NDArray[np.intp]  # (N,) which printed look each bubble has: the same letter, the same number
+    blocks: npt.NDArray[np.intp]  # (N,) the block of each bubble
+    sizes: tuple[Size, ...]
+    least_width: float  # of a decoded picture, pixels
+    reach: float  # from a centre to the farthest pixel looked at, template units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ink:
+    """What was measured at N bubbles, each (N,): 0.0 is paper, 1.0 is the black of the fiducials."""
+
+    disc: Floats  # inside the ring
+    ring: Floats  # on the ring
+    inner: Floats  # between letter and ring
+    outer: Floats  # just outside the ring
+
+
+LEAST_RING = 0.04
+"""Least darkness of a ring, against the paper inside and outside it: a gray line of 0.2 mm, a third as dark as the
+fiducials, spread over the 0.8 mm that are measured."""
+
+RING_SHARE = 0.4
+"""A ring is seen when it has at least this share of the darkness that is usual on its page."""
+
+LEAST_PRINTED, LEAST_PRINTED_IN_A_BLOCK = 0.85, 0.6
+"""Least share of rings seen where the template has them. A streak or a stain hides a tenth; upside down, the shipped
+template's blocks meet half of the rings by chance."""
+
+
+def are_printed(ink: Ink, plan: Plan) -> bool:
+    """Whether rings are seen where the template has its bubbles.
+
+    A blank bubble is dark on its ring and light on both sides; in a filled one the pencil hides the inner side, and
+    only the outer one tells.
+    """
+    filled = ink.inner > ink.ring - LEAST_RING
+    edge = ink.ring - np.where(filled, ink.outer, np.maximum(ink.inner, ink.outer))
+    usual = float(np.median(edge[~filled])) if not filled.all() else LEAST_RING
+    seen = edge >= np.maximum(LEAST_RING, RING_SHARE * usual)
+    by_block = np.bincount(plan.blocks, seen) / np.bincount(plan.blocks)
+    return bool(seen.mean() >= LEAST_PRINTED and by_block.min() >= LEAST_PRINTED_IN_A_BLOCK)
+
+
+_plans: OrderedDict[int, tuple[Template, Plan]] = OrderedDict()
+
+
+def plan_bubbles(template: Template) -> Plan:
+    """Return the plan of ``template``, made once.
+
+    Remembered by identity: to hash a template is to walk through all its bubbles, which costs more than is saved.
+    The template is kept beside its plan, so that its identity is not given to another one.
+    """
+    known = _plans.get(id(template))
+    if known is None:
+        known = _plans[id(template)] = (template, _make_plan(template))
+        if len(_plans) > PLANS_KEPT:
+            _plans.popitem(last=False)
+    return known[1]
+
+
+def measure_ink(gray: Gray, plan: Plan, placement: Placement) -> Ink | None:
+    """Return how dark each bubble is, or None when the placement puts some beside the picture.
+
+    Each is compared with the paper around it, so a shadow over the page darkens both and cancels out.
+    """
+    scale = placement.scale
+    points = to_pixels(placement.matrix, plan.centres)
+    if not are_inside(points, gray, plan.reach * scale + 2):
+        return None
+    places, flat = flat_indices(points, gray.shape[1]), gray.reshape(-1)
+    means = np.empty((5, len(places)), dtype=np.float32)
+    for size in plan.sizes:
+        shape = _shape(_rounded(size.half, scale), _rounded(size.paper, scale), gray.shape[1])
+        means[:, size.members] = _measure_means(flat, places[size.members], shape)
+    paper = means[4]
+    contrast = max(LEAST_CONTRAST, 1.0 - placement.black / float(np.median(paper)))
+    disc, ring, inner, outer = (1.0 - means[:4] / np.maximum(paper, 1.0)) / contrast
+    return Ink(disc=disc, ring=ring, inner=inner, outer=outer)
+
+
+LEAST_CONTRAST = 0.3
+"""Least share of the light that printed black swallows. A page with less is a copy too pale for its ink to be a
+measure, and faint noise would be blown up to marks."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """The pixels of one bubble, as distances in the flattened picture."""
+
+    offsets: Indices  # (K,) disc, ring, inner gap, outer gap, then four patches of paper
+    starts: npt.NDArray[np.intp]  # (4,) where disc, ring, inner and outer gap begin
+    sizes: Floats  # (4,) how many pixels each has
+    paper_start: int
+
+
+def _measure_means(flat: npt.NDArray[np.uint8], places: Indices, shape: _Shape) -> Floats:
+    """Return the mean gray level of disc, ring, inner gap, outer gap and paper of each place: (5, N)."""
+    samples = flat.take(places[:, None] + shape.offsets)
+    sums = np.add.reduceat(samples[:, : shape.paper_start], shape.starts, axis=1, dtype=np.float32)
+    patches = samples[:, shape.paper_start :].reshape(len(places), 4, -1).mean(axis=2, dtype=np.float32)
+    # Of four patches the middle of the lightest two: a neighbour's mark or a number printed beside reaches one or two.
+    patches.sort(axis=1)
+    paper = patches[:, 2:].mean(axis=1, dtype=np.float32)
+    return np.vstack([(sums / shape.sizes).T, paper])
+
+
+def _rounded(lengths: tuple[float, float], scale: float) -> tuple[float, float]:
+    """Return lengths in pixels, to an eighth, so that pages of one scanner share their shapes."""
+    return round(lengths[0] * scale * 8) / 8, round(lengths[1] * scale * 8) / 8
+
+
+@lru_cache(maxsize=256)
+def _shape(half: tuple[float, float], paper: tuple[float, float], width: int) -> _Shape:
+    """Return the pixels of a bubble ``half`` = (x, y) pixels wide and high, in a picture ``width`` pixels wide."""
+    reach_x, reach_y = (int(np.ceil(h * OUTER_GAP[1])) for h in half)
+    y, x = np.mgrid[-reach_y : reach_y + 1, -reach_x : reach_x + 1]
+    radius = np.hypot(x / half[0], y / half[1])
+    parts = [_ring_of(x, y, radius, bounds) for bounds in ((0.0, DISC), RING, INNER_GAP, OUTER_GAP)]
+    parts += [_patch_at(x_sign * paper[0], y_sign * paper[1]) for x_sign in (-1, 1) for y_sign in (-1, 1)]
+    lengths = [len(part) for part in parts]
+    return _Shape(
+        offsets=flat_indices(np.concatenate(parts), width),
+        starts=np.cumsum([0, *lengths[:3]]).astype(np.intp),
+        sizes=np.array(lengths[:4], dtype=np.float32),
+        paper_start=sum(lengths[:4]),
+    )
+
+
+def _ring_of(x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], radius: Floats, bounds: tuple[float, float]) -> Points:
+    within = (radius >= bounds[0]) & (radius <= bounds[1])
+    return np.column_stack([x[within], y[within]]).astype(np.float32)
+
+
+def _patch_at(x: float, y: float) -> Points:
+    steps = range(-PAPER_PATCH_PX, PAPER_PATCH_PX + 1)
+    return np.array([(round(x) + i, round(y) + j) for j in steps for i in steps], dtype=np.float32)
+
+
+def _make_plan(template: Template) -> Plan:
+    bubbles = template.bubbles
+    blocks = [(block, field) for block in template.blocks for field in block.fields]
+    counts = np.array([len(field.bubbles) for _, field in blocks])
+    values = sorted({bubble.value for bubble in bubbles})
+    block_numbers = {block.name: i for i, block in enumerate(template.blocks)}
+    sizes = _group_sizes(template)
+    return Plan(
+        centres=np.array([(b.x, b.y) for b in bubbles], dtype=np.float32),
+        field_starts=np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp),
+        fields=np.repeat(np.arange(len(counts)), counts),
+        options=np.array([values.index(b.value) for b in bubbles], dtype=np.intp),
+        blocks=np.repeat([block_numbers[block.name] for block, _ in blocks], counts),
+        sizes=sizes,
+        least_width=LEAST_BUBBLE_PX * template.page_width / min(min(b.width, b.height) for b in bubbles),
+        reach=max(max(OUTER_GAP[1] * max(size.half), *size.paper) for size in sizes),
+    )
+
+
+def _group_sizes(template: Template) -> tuple[Size, ...]:
+    members: dict[tuple[tuple[float, float], tuple[float, float]], list[int]] = {}
+    number = 0
+    for block in template.blocks:
+        bubbles = [bubble for field in block.fields for bubble in field.bubbles]
+        half = (bubbles[0].width / 2, bubbles[0].height / 2)
+        key = (half, _paper_between(block, bubbles))
+        members.setdefault(key, []).extend(range(number, number + len(bubbles)))
+        number += len(bubbles)
+    return tuple(Size(members=np.array(m, dtype=np.intp), half=h, paper=p) for (h, p), m in members.items())
+
+
+def _paper_between(block: FieldBlock, bubbles: Sequence[Bubble]) -> tuple[float, float]:
+    """Return the way from a bubble's centre to the middle between four neighbours, template units."""
+    field = block.fields[0].bubbles
+    along = _least_step([b.x for b in field] if block.direction == "horizontal" else [b.y for b in field])
+    firsts = [f.bubbles[0] for f in block.fields]
+    across = _least_step([b.y for b in firsts] if block.direction == "horizontal" else [b.x for b in firsts])
+    step_x, step_y = (along, across) if block.direction == "horizontal" else (across, along)
+    most_x, most_y = bubbles[0].width * MOST_PAPER_REACH, bubbles[0].height * MOST_PAPER_REACH
+    return min(step_x / 2, most_x), min(step_y / 2, most_y)
+
+
+def _least_step(places: Sequence[float]) -> float:
+    steps = np.abs(np.diff(np.array(places)))
+    return float(steps.min()) if len(steps) else float("inf")

@@ -1,0 +1,208 @@
+"""Find the four filled squares near the corners of a page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import cv2
+import numpy as np
+
+from omr.errors import FiducialsNotFound, PoorFit
+from omr.geometry import crop, fit_perspective, measure_residual, measure_scale, scale_matrix, turn_matrix
+from omr.image import refuse_blank
+from omr.template import CornerFiducials, Template
+from omr.types import Gray, Matrix, Points
+
+REACH = 0.10
+"""How far from its place a fiducial is looked for, as a fraction of the page's width. A turn of 3° moves a corner
+of A4 by 8.7 mm (4 %), the feeder shifts by up to 5 mm (2.5 %), and a scanner cuts off or adds some millimetres."""
+
+LEAST_SIDE, MOST_SIDE = 0.80, 1.35
+"""Bounds of the box around a fiducial, in sides of the square. A turn of 5° widens it by 8 %, blur and a threshold by
+two pixels of fifteen; the lower one must exclude a filled bubble (0.7 sides on the shipped template)."""
+
+LEAST_FILL = 0.74
+"""Least share of its box that a fiducial fills: 0.85 for a square turned by 5°, less specks of white dust."""
+
+LEAST_CONTRAST = 40
+"""Gray levels between the dark and the light of a corner; under it there is no ink, only noise (σ ≤ 10)."""
+
+MOST_CANDIDATES = 3
+"""Kept for each corner: beside the fiducial there may be a printed bar or a dark border, hardly more."""
+
+MOST_STRETCH = 0.08
+"""How much longer or shorter than the page's size says the distance between two fiducials may be."""
+
+MOST_TURN = np.tan(np.radians(6.0))
+"""The steepest line between two fiducials that ought to lie level: twice the tilt that feeders produce."""
+
+MOST_RESIDUAL = 0.008
+"""How far a fiducial may lie from the best affine fit, as a fraction of the page's width: 1.7 mm on A4. A feeder that
+pulls a page askew makes a tenth of it; a wrong square taken for a fiducial, 5 mm off, is four times as far off as it
+shows here, since the fit follows it."""
+
+Corner = tuple[float, float] | None
+"""Where a fiducial was found, (x, y) in pixels of the gray picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """How a template lies on a gray picture."""
+
+    matrix: Matrix  # template units → pixels of the picture
+    scale: float  # pixels per template unit, in the middle of the page
+    residual: float  # worst distance of a fiducial from the best affine fit, pixels of the picture
+    black: float  # gray level of printed black
+
+
+def find_placements(gray: Gray, template: Template) -> Iterator[Placement]:
+    """Give the ways in which the template can lie on the page: upright, then upside down.
+
+    Raises:
+        BlankPage, FiducialsNotFound, PoorFit
+    """
+    centre = np.array([template.page_width / 2, template.page_height / 2], dtype=np.float32)
+    if template.fiducials is None:
+        matrix, black = scale_matrix(*_scales(gray, template)), float(np.quantile(gray[::8, ::8], 0.01))
+        for turned in (matrix, turn_matrix(matrix, template.page_width, template.page_height)):
+            yield Placement(matrix=turned, scale=measure_scale(turned, centre), residual=0.0, black=black)
+        return
+    corners = _locate(gray, template)
+    known = np.array(template.fiducials.centres, dtype=np.float32)
+    black = _measure_black(gray, corners, template.fiducials.size * gray.shape[1] / template.page_width)
+    for lying in (corners, corners[[2, 3, 0, 1]]):
+        matrix = fit_perspective(known, lying)
+        residual = measure_residual(known, lying)
+        yield Placement(matrix=matrix, scale=measure_scale(matrix, centre), residual=residual, black=black)
+
+
+def _locate(gray: Gray, template: Template) -> Points:
+    """Return the four centres, (4, 2), or raise what stands in the way."""
+    found = [corner for corner in find_fiducials(gray, template) if corner is not None]
+    if not found:
+        refuse_blank(gray)
+    if len(found) < 4:
+        seen = f"{len(found)} of 4 fiducials found, 4 needed"
+        raise FiducialsNotFound(f"{seen}; check that the scan is of this template, upright, and not cropped")
+    corners = np.array(found, dtype=np.float32)
+    residual = measure_residual(np.array(_fiducials(template).centres, dtype=np.float32), corners)
+    share = residual / gray.shape[1]
+    if share > MOST_RESIDUAL or not all(_agree(found[a], found[b], (a, b), gray, template) for a, b in _EDGES):
+        seen = f"four fiducials found that lie {share:.1%} of the page's width beside the template's"
+        raise PoorFit(f"{seen}, at most {MOST_RESIDUAL:.1%} expected; check for folds and scan the page flat")
+    return corners
+
+
+_EDGES = ((0, 1), (3, 2), (0, 3), (1, 2))
+"""The fiducials that lie on one edge of the page."""
+
+
+def find_fiducials(gray: Gray, template: Template) -> tuple[Corner, ...]:
+    """Return the four centres found, in the template's order; None where none lies.
+
+    Positions that contradict each other are not all fiducials: of several dark squares near a corner the one that
+    fits the others is taken, and one that fits none is dropped.
+
+    Args:
+        gray: the page, or with ``find_upper_fiducials`` its first rows.
+        template: one with fiducials.
+    """
+    candidates = [_find_squares(gray, template, corner) for corner in range(4)]
+    if all(candidates):
+        return _best_four(candidates, template)
+    return _drop_strangers([found[0] if found else None for found in candidates], gray, template)
+
+
+def find_upper_fiducials(gray: Gray, template: Template) -> tuple[Corner, Corner]:
+    """Return the two upper centres, each None unless both are there and lie as the template says."""
+    pairs = product(_find_squares(gray, template, 0), _find_squares(gray, template, 1))
+    for left, right in pairs:
+        if _agree(left, right, (0, 1), gray, template):
+            return left, right
+    return None, None
+
+
+def _measure_black(gray: Gray, corners: Points, side: float) -> float:
+    """Return the gray level of printed black: the median of the middles of the fiducials, ``side`` pixels wide."""
+    reach = max(1.0, side / 5)
+    return float(np.median([crop(gray, (x, y), (reach, reach))[0].mean() for x, y in corners.tolist()]))
+
+
+def _fiducials(template: Template) -> CornerFiducials:
+    if template.fiducials is None:
+        raise ValueError("this template has no fiducials")
+    return template.fiducials
+
+
+def _scales(gray: Gray, template: Template) -> tuple[float, float]:
+    """Return pixels per template unit across and down of a page that fills its picture."""
+    height, width = gray.shape
+    return width / template.page_width, height / template.page_height
+
+
+def _find_squares(gray: Gray, template: Template, corner: int) -> list[tuple[float, float]]:
+    """Return the centres of the dark squares near a corner, the most square first."""
+    fiducials, (scale_x, scale_y) = _fiducials(template), _scales(gray, template)
+    x, y = fiducials.centres[corner]
+    reach = REACH * template.page_width
+    window, (left, top) = crop(gray, (x * scale_x, y * scale_y), (reach * scale_x, reach * scale_y))
+    side = fiducials.size * (scale_x + scale_y) / 2
+    if min(window.shape) < side:
+        return []
+    found = _measure_components(_ink_of(window, side), side)
+    return [(left + x, top + y) for x, y in found]
+
+
+def _ink_of(window: Gray, side: float) -> Gray:
+    """Return the dark, broad parts of a window as a mask; empty when nothing in it is dark."""
+    smooth = cv2.blur(window, (3, 3))
+    darkest, lightest, _, _ = cv2.minMaxLoc(smooth)
+    if lightest - darkest < LEAST_CONTRAST:
+        return np.zeros_like(window)
+    # Half way between ink and paper, an edge stays where it is however blurred it is.
+    mask = cv2.threshold(smooth, (darkest + lightest) / 2, 255, cv2.THRESH_BINARY_INV)[1]
+    # Opening cuts off what touches the square: a pencil stroke, a line, the frame of the page.
+    broad = max(3, int(side / 3) | 1)
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((broad, broad), np.uint8)), dtype=np.uint8)
+
+
+def _measure_components(mask: Gray, side: float) -> list[tuple[float, float]]:
+    """Return the centres of the parts of ``mask`` that are squares of ``side`` pixels, the likeliest first."""
+    _, _, stats, centroids = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
+    found = []
+    for (_, _, width, height, area), (x, y) in zip(stats[1:].tolist(), centroids[1:].tolist(), strict=True):
+        is_square = LEAST_SIDE * side <= min(width, height) and max(width, height) <= MOST_SIDE * side
+        if is_square and area >= LEAST_FILL * width * height:
+            found.append((abs(area / side**2 - 1), x, y))
+    return [(x, y) for _, x, y in sorted(found)[:MOST_CANDIDATES]]
+
+
+def _best_four(candidates: list[list[tuple[float, float]]], template: Template) -> tuple[Corner, ...]:
+    if all(len(found) == 1 for found in candidates):
+        return tuple(found[0] for found in candidates)
+    centres = np.array(_fiducials(template).centres, dtype=np.float32)
+
+    def residual(four: tuple[tuple[float, float], ...]) -> float:
+        return measure_residual(centres, np.array(four, dtype=np.float32))
+
+    return min(product(*candidates), key=residual)
+
+
+def _drop_strangers(corners: list[Corner], gray: Gray, template: Template) -> tuple[Corner, ...]:
+    """Return the corners, without those that agree with no other one."""
+    pairs = [(a, b) for a in range(4) for b in range(4) if a != b and corners[a] and corners[b]]
+    agreeing = {a for a, b in pairs if _agree(corners[a], corners[b], (a, b), gray, template)}
+    return tuple(corner if i in agreeing else None for i, corner in enumerate(corners))
+
+
+def _agree(one: Corner, other: Corner, corners: tuple[int, int], gray: Gray, template: Template) -> bool:
+    """Whether two fiducials lie to each other as the template says, within what a scanner does to a page."""
+    if one is None or other is None:
+        return False
+    centres, scales = _fiducials(template).centres, np.array(_scales(gray, template))
+    expected = (np.array(centres[corners[1]]) - np.array(centres[corners[0]])) * scales
+    seen = np.array(other) - np.array(one)
+    length = float(np.linalg.norm(expected))
+    along = float(seen @ expected) / length
+    across = float(seen[0] * expected[1] - seen[1] * expected[0]) / length
+    return abs(along / length - 1) <= MOST_STRETCH and abs(across) <= MOST_TURN * along

@@ -1,0 +1,85 @@
+"""Template ↔ pixels: the one place where points ``(x, y)`` meet arrays ``(H, W)``.
+
+A pixel's coordinates name its centre: the first pixel of an image lies at (0, 0), its outer corner at (-0.5, -0.5).
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from omr.types import Gray, Matrix, Points
+
+Indices = npt.NDArray[np.int32]
+"""Places in a flattened image."""
+
+
+def fit_perspective(template_points: Points, pixels: Points) -> Matrix:
+    """Return the homography that takes four template points to four pixels exactly; each (4, 2), same order."""
+    return np.array(cv2.getPerspectiveTransform(template_points, pixels), dtype=np.float64)
+
+
+def scale_matrix(scale_x: float, scale_y: float) -> Matrix:
+    """Return the homography of a page that fills its picture: ``scale`` is pixels per template unit.
+
+    The half pixel is there because the page begins at the first pixel's outer corner.
+    """
+    return np.array([[scale_x, 0.0, -0.5], [0.0, scale_y, -0.5], [0.0, 0.0, 1.0]])
+
+
+def turn_matrix(matrix: Matrix, page_width: float, page_height: float) -> Matrix:
+    """Return ``matrix`` for the same page lying upside down."""
+    return matrix @ np.array([[-1.0, 0.0, page_width], [0.0, -1.0, page_height], [0.0, 0.0, 1.0]])
+
+
+def as_scanned(matrix: Matrix, shrink: float) -> Matrix:
+    """Return ``matrix``, which leads to a picture decoded ``shrink`` times smaller, leading to the page as scanned."""
+    shift = (shrink - 1) / 2  # centre of the shrink × shrink pixels that one decoded pixel stands for
+    return np.array([[shrink, 0.0, shift], [0.0, shrink, shift], [0.0, 0.0, 1.0]]) @ matrix
+
+
+def to_pixels(matrix: Matrix, points: Points) -> Points:
+    """Return where ``matrix`` puts ``points``: (N, 2) template units → (N, 2) pixels."""
+    moved = points @ matrix[:, :2].T + matrix[:, 2]
+    return (moved[:, :2] / moved[:, 2:]).astype(np.float32)
+
+
+def measure_residual(template_points: Points, pixels: Points) -> float:
+    """Return how far, at worst, ``pixels`` lie from the best affine image of ``template_points``, in pixels.
+
+    A homography through four points always fits; what is left over when only shift, turn, scale and shear are
+    allowed tells a page (little perspective) from four dark spots that happen to lie near the corners.
+    """
+    known = np.column_stack([template_points, np.ones(len(template_points))])
+    solution = np.linalg.lstsq(known, pixels, rcond=None)[0]
+    return float(np.linalg.norm(known @ solution - pixels, axis=1).max())
+
+
+def measure_scale(matrix: Matrix, point: Points) -> float:
+    """Return pixels per template unit around ``point``, (2,) template units: the root of the local change of area."""
+    corners = point + np.array([[0, 0], [1, 0], [0, 1]], dtype=np.float32) * 10
+    origin, right, down = to_pixels(matrix, corners).astype(np.float64)
+    (a, b), (c, d) = right - origin, down - origin
+    return float(np.sqrt(abs(a * d - b * c)) / 10)
+
+
+def flat_indices(points: Points, width: int) -> Indices:
+    """Return the place of the pixel nearest to each point in a flattened image ``width`` pixels wide."""
+    nearest = np.rint(points).astype(np.int32)
+    return nearest[:, 1] * np.int32(width) + nearest[:, 0]
+
+
+def are_inside(points: Points, gray: Gray, margin: float) -> bool:
+    """Whether every point lies in the picture with ``margin`` pixels of it around."""
+    height, width = gray.shape
+    low, high = points.min(axis=0), points.max(axis=0)
+    return bool(
+        low[0] >= margin and low[1] >= margin and high[0] <= width - 1 - margin and high[1] <= height - 1 - margin
+    )
+
+
+def crop(gray: Gray, centre: tuple[float, float], reach: tuple[float, float]) -> tuple[Gray, tuple[int, int]]:
+    """Return the part of the picture within ``reach`` = (x, y) pixels of ``centre``, and the (x, y) of its corner."""
+    height, width = gray.shape
+    left, top = max(0, round(centre[0] - reach[0])), max(0, round(centre[1] - reach[1]))
+    right, bottom = min(width, round(centre[0] + reach[0]) + 1), min(height, round(centre[1] + reach[1]) + 1)
+    return gray[top : max(top, bottom), left : max(left, right)], (left, top)

@@ -1,0 +1,160 @@
+"""Bytes → gray pixels, at the scale that reading needs and no larger.
+
+Entropy decoding is 85 % of the cost of a page, and JPEG decodes at a half, a quarter or an eighth for less than
+in full: so the header alone is read first, to choose.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from omr.errors import BlankPage, NotAnImage, PageTooLarge
+from omr.types import Gray
+
+MOST_PIXELS = 100_000_000
+"""A3 at 600 dpi has 70 million; a picture of more is a mistake or an attack, and a gigabyte of memory."""
+
+SHRINKS = (8, 4, 2)
+"""The scales at which the fast transforms of a JPEG decoder exist."""
+
+_JPEG = b"\xff\xd8"
+_START_OF_PROGRESSIVE = b"\xff\xc2"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A page, decoded."""
+
+    gray: Gray
+    shrink: float  # pixels as scanned for one pixel of ``gray``
+    width_px: int  # of the page as scanned
+    height_px: int
+
+
+def decode(data: bytes, least_width: float) -> Picture:
+    """Return the picture at the smallest scale at which it is at least ``least_width`` pixels wide.
+
+    Raises:
+        NotAnImage: the bytes are no picture, or not all of one.
+        PageTooLarge: more than MOST_PIXELS, told by the header, before anything is decoded.
+    """
+    width, height = read_size(data)
+    if width * height > MOST_PIXELS:
+        seen = f"{width} × {height} pixels seen, at most {MOST_PIXELS // 1_000_000} million expected"
+        raise PageTooLarge(f"{seen}; scan at 200 to 300 dpi")
+    shrink = next((s for s in SHRINKS if width / s >= least_width), 1)
+    gray = _decode_jpeg(data, (width, height), shrink) if data.startswith(_JPEG) else _decode_other(data, shrink)
+    return Picture(gray=gray, shrink=shrink, width_px=width, height_px=height)
+
+
+def decode_head(head: bytes, shrink: int) -> Picture | None:
+    """Return what the first bytes of a JPEG show, the rest of the picture gray; None when they do not show a part.
+
+    A progressive JPEG shows its first rows only at its very end, and other formats cannot be decoded in part.
+    """
+    if not head.startswith(_JPEG) or _START_OF_PROGRESSIVE in head[:_MOST_HEADER]:
+        return None
+    try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(head, strict=False)
+        if width * height > MOST_PIXELS:
+            return None
+        gray = _run_decoder(head, (width, height), shrink, strict=False)
+    except ValueError:
+        return None
+    return Picture(gray=gray, shrink=shrink, width_px=width, height_px=height)
+
+
+_MOST_HEADER = 4096
+"""Where a JPEG's frame header is looked for; a false hit inside a long header only means a whole decode later."""
+
+
+MARGIN = 0.06
+"""Share of the picture's width and height, at each edge, in which darkness proves nothing: a tilted page leaves black
+corners, and an edge casts a shadow."""
+
+LEAST_PRINT = 0.001
+"""Least share of dark pixels on a page that is not blank: a single line of text has 0.002, a QR code of 4 cm 0.013."""
+
+INK_LEVELS = 40
+"""Gray levels by which ink is darker than paper; what shines through from the other side stays under 25."""
+
+
+def refuse_blank(gray: Gray) -> None:
+    """Raise BlankPage when nothing is printed on the page."""
+    height, width = gray.shape
+    small = cv2.resize(gray, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
+    rows, columns = int(small.shape[0] * MARGIN), int(small.shape[1] * MARGIN)
+    middle = small[rows : small.shape[0] - rows, columns : small.shape[1] - columns]
+    paper = cv2.blur(middle, (51, 51)).astype(np.int16)
+    share = float((paper - middle > INK_LEVELS).mean())
+    if share < LEAST_PRINT:
+        raise BlankPage(
+            f"{share:.2%} of the page is dark, {LEAST_PRINT:.1%} expected; take white pages out of the pile"
+        )
+
+
+def read_size(data: bytes) -> tuple[int, int]:
+    """Return width and height in pixels, from the header alone.
+
+    Raises:
+        NotAnImage: there is no such header.
+    """
+    try:
+        if data.startswith(_JPEG):
+            height, width, *_ = simplejpeg.decode_jpeg_header(data, strict=False)
+            return width, height
+        return _read_other_size(data)
+    except (ValueError, OSError, SyntaxError) as error:
+        raise _not_an_image(data, str(error)) from error
+
+
+def _read_other_size(data: bytes) -> tuple[int, int]:
+    # Imported here: pages are JPEG as a rule, and a worker that never meets another format saves its memory.
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            with Image.open(io.BytesIO(data)) as picture:
+                return picture.size
+        except Image.DecompressionBombError as error:
+            raise PageTooLarge(f"{error}; scan at 200 to 300 dpi") from error
+
+
+def _decode_jpeg(data: bytes, size: tuple[int, int], shrink: int) -> Gray:
+    try:
+        # Strict, because a truncated scan otherwise comes out with its lower half gray, and reads as blank.
+        return _run_decoder(data, size, shrink, strict=True)
+    except ValueError as error:
+        if "colorspace" not in str(error).lower():
+            raise _not_an_image(data, str(error)) from error
+        return _decode_other(data, shrink)  # CMYK, which only OpenCV turns into gray
+
+
+def _run_decoder(data: bytes, size: tuple[int, int], shrink: int, *, strict: bool) -> Gray:
+    # The decoder takes the smallest scale that is not under these bounds; min_factor alone does nothing.
+    width, height = -(-size[0] // shrink), -(-size[1] // shrink)
+    gray: Gray = simplejpeg.decode_jpeg(data, "GRAY", fastdct=True, min_width=width, min_height=height, strict=strict)
+    return gray[:, :, 0]
+
+
+def _decode_other(data: bytes, shrink: int) -> Gray:
+    try:
+        gray = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise _not_an_image(data, str(error)) from error
+    if gray is None:
+        raise _not_an_image(data, "its pixels cannot be decoded")
+    if shrink > 1:
+        height, width = gray.shape
+        gray = cv2.resize(gray, (-(-width // shrink), -(-height // shrink)), interpolation=cv2.INTER_AREA)
+    return np.asarray(gray, dtype=np.uint8)
+
+
+def _not_an_image(data: bytes, reason: str) -> NotAnImage:
+    seen = f"{len(data)} bytes seen that are not a whole picture ({reason})"
+    return NotAnImage(f"{seen}, a JPEG, PNG or TIFF expected; scan the page again or export it again")

@@ -1,0 +1,105 @@
+"""What counts as a mark: from the darkness of bubbles to the decision about each field.
+
+darkness inside the ring                 0.0 paper … 1.0 the black of the fiducials
+  − look of the print                    the letter inside a blank bubble
+  = ink                 < FLOOR          nothing
+                        < SURE           doubtful: a faint mark, an erasure, a smudge
+                        ≥ SURE           a mark, unless a darker one of its field makes it half dark
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from omr.bubbles import Floats, Ink, Plan
+from omr.template import Template
+from omr.types import Doubt, Mark
+
+FLOOR = 0.10
+"""Ink under which nothing is a mark. A blank disc varies by 0.01 (paper, noise); a speck of 0.8 mm adds 0.07."""
+
+SURE = 0.22
+"""Ink from which a mark is sure. A pencil (0.4 to 0.8 of printed black) that covers half of the disc gives 0.2 to 0.4;
+what a rubber leaves is 0.05 to 0.2."""
+
+HALF = 0.45
+"""A bubble with less ink than this share of the darkest of its field is not a second mark made by the same hand with
+the same pencil, and not clean paper either."""
+
+RESIDUE = 0.18
+"""Ink under this share of the darkest of its field is what a finger smears or a rubber leaves: not a mark at all."""
+
+LOOK_RANK = 0.25
+"""The look of an option's print is this quantile over the sheet: right while one bubble in four is blank."""
+
+LOOK_SPREAD = 0.08
+"""How much darker than the lightest option's another one's print can be: a W has twice the strokes of an I. What
+exceeds it is pencil: an option that nearly everybody marks, or a sheet where all is marked alike. Under FLOOR, so that
+nothing above FLOOR is ever taken for print."""
+
+LOOK_MOST = 0.20
+"""The darkest that print can be: strokes over a quarter of the disc, gray. Beyond it even the lightest option of the
+sheet is marked everywhere."""
+
+
+def decide_marks(ink: Ink, plan: Plan, template: Template) -> tuple[Mark, ...]:
+    """Return the decision about each field, in the template's order.
+
+    Args:
+        ink: of the N bubbles of the template.
+        plan: of the template.
+        template: its fields name the marks.
+    """
+    excess = ink.disc - measure_look(ink.disc, plan)[plan.options]
+    darkest = np.maximum.reduceat(excess, plan.field_starts)
+    bound = np.maximum(SURE, HALF * darkest)[plan.fields]
+    floor = np.maximum(FLOOR, RESIDUE * darkest)[plan.fields]
+    is_mark, is_half = excess >= bound, (excess >= floor) & (excess < bound)
+    marked = np.add.reduceat(is_mark, plan.field_starts, dtype=np.intp)
+    halves = np.add.reduceat(is_half, plan.field_starts, dtype=np.intp)
+    chosen = np.where((marked > 0)[plan.fields], is_mark, is_half)
+    margins = np.where(is_half, 0.0, np.minimum(np.abs(excess - bound) / SURE, np.abs(floor - excess) / FLOOR))
+    confidences = 0.5 + 0.5 * np.minimum(1.0, np.minimum.reduceat(margins, plan.field_starts))
+    return _name(template, chosen, confidences, halves, marked)
+
+
+def measure_look(disc: Floats, plan: Plan) -> Floats:
+    """Return how dark the print inside a blank bubble of each option is, told from this sheet alone."""
+    count = int(plan.options.max()) + 1
+    look = np.array([np.quantile(disc[plan.options == option], LOOK_RANK) for option in range(count)])
+    lightest = min(float(look.min()), LOOK_MOST)
+    capped: Floats = np.minimum(look, lightest + LOOK_SPREAD).astype(np.float32)
+    return capped
+
+
+def _name(
+    template: Template,
+    chosen: npt.NDArray[np.bool_],
+    confidences: npt.NDArray[np.float64],
+    halves: npt.NDArray[np.intp],
+    marked: npt.NDArray[np.intp],
+) -> tuple[Mark, ...]:
+    """Return the marks; numbers of each field: its confidence, how many bubbles are half dark, how many marked."""
+    values: list[list[str]] = [[] for _ in template.fields]
+    bubbles = template.bubbles
+    places = {field.name: i for i, field in enumerate(template.fields)}
+    for number in np.flatnonzero(chosen).tolist():
+        values[places[bubbles[number].field]].append(bubbles[number].value)
+    rows = zip(template.fields, values, confidences.round(2).tolist(), halves.tolist(), marked.tolist(), strict=True)
+    return tuple(
+        _mark(field.name, tuple(choices), confidence if not half else confidence / 2, _doubt(half, sure))
+        for field, choices, confidence, half, sure in rows
+    )
+
+
+def _doubt(half: int, marked: int) -> Doubt | None:
+    if not half:
+        return None
+    return Doubt.CLOSE if marked else Doubt.FAINT
+
+
+@lru_cache(maxsize=16384)
+def _mark(field: str, choices: tuple[str, ...], confidence: float, doubt: Doubt | None) -> Mark:
+    """Return a mark, the same one for the same decision: a page has hundreds, and most are alike from page to page."""
+    return Mark(field=field, choices=choices, confidence=confidence, doubt=doubt)

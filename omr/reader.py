@@ -1,0 +1,47 @@
+"""Read one page: the order of the steps, and nothing else."""
+
+from omr.bubbles import Ink, Plan, are_printed, measure_ink, plan_bubbles
+from omr.errors import OtherTemplate
+from omr.fiducials import Placement, find_placements
+from omr.geometry import as_scanned
+from omr.image import Picture, decode, refuse_blank
+from omr.marks import decide_marks
+from omr.template import Template
+from omr.types import Fit, Gray, Reading
+
+
+def read_page(data: bytes, template: Template) -> Reading:
+    """Return the marks on a page, which may lie upside down.
+
+    Args:
+        data: a JPEG, PNG or TIFF file, 100 dpi or more.
+        template: the layout that was printed.
+
+    Raises:
+        PageError: one of its kinds; each sentence says what was seen, what was expected and what to do.
+    """
+    plan = plan_bubbles(template)
+    picture = decode(data, plan.least_width)
+    placement, ink = _measure(picture.gray, template, plan)
+    return Reading(marks=decide_marks(ink, plan, template), fit=_fit(picture, placement))
+
+
+def _measure(gray: Gray, template: Template, plan: Plan) -> tuple[Placement, Ink]:
+    for placement in find_placements(gray, template):
+        ink = measure_ink(gray, plan, placement)
+        if ink is not None and are_printed(ink, plan):
+            return placement, ink
+    refuse_blank(gray)
+    raise OtherTemplate(
+        "the page lies straight, but where the template has its bubbles other things are printed; "
+        "check that these sheets belong to this template"
+    )
+
+
+def _fit(picture: Picture, placement: Placement) -> Fit:
+    return Fit(
+        matrix=tuple(as_scanned(placement.matrix, picture.shrink).ravel().tolist()),
+        residual_px=placement.residual * picture.shrink,
+        page_width_px=picture.width_px,
+        page_height_px=picture.height_px,
+    )
