@@ -1,8 +1,28 @@
-"""The ASGI application, served by daphne or uvicorn."""
+"""The ASGI application, served by daphne or uvicorn: the upload door, and Django for all the rest."""
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omr_project.settings")
-application = get_asgi_application()
+django.setup(set_prefix=False)
+
+from django.conf import settings  # noqa: E402 - Django must be set up first
+
+from batches.api.bodies import Receive, Scope, Send  # noqa: E402
+from batches.api.uploads import UploadDoor, is_upload  # noqa: E402
+from batches.folders import site_folders  # noqa: E402
+from batches.uploads.store import UploadStore  # noqa: E402
+from batches.wording import GB  # noqa: E402
+from progress.handler import StreamingASGIHandler  # noqa: E402
+
+site = StreamingASGIHandler()
+upload_door = UploadDoor(UploadStore(site_folders().upload), most_bytes=settings.MAX_UPLOAD_GB * GB)
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request."""
+    if is_upload(scope):
+        await upload_door(scope, receive, send)
+    else:
+        await site(scope, receive, send)

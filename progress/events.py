@@ -1,7 +1,7 @@
 """The stages of a batch and the event that tells of them: their one place."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -59,10 +59,10 @@ class BatchProgressEvent(Report):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the event as JSON's own types, in the order of the contract."""
-        return asdict(self) | {
-            "batch_id": str(self.batch_id),
-            "progress_percentage": round(self.progress_percentage, 1),
-        }
+        values: dict[str, Any] = {name: getattr(self, name) for name in EVENT_FIELDS}
+        values["batch_id"] = str(self.batch_id)
+        values["progress_percentage"] = round(self.progress_percentage, 1)
+        return values
 
     def to_json(self) -> str:
         """Return the event as one line of JSON."""
@@ -71,8 +71,7 @@ class BatchProgressEvent(Report):
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "BatchProgressEvent":
         """Return the event that ``as_dict`` gave ``values``; unknown keys are passed over."""
-        known = {field.name for field in fields(cls)}
-        given = {name: value for name, value in values.items() if name in known}
+        given = {name: values[name] for name in EVENT_FIELDS if name in values}
         failed_stage = given.get("failed_stage")
         return cls(
             **given
@@ -87,3 +86,7 @@ class BatchProgressEvent(Report):
     def from_json(cls, line: str | bytes) -> "BatchProgressEvent":
         """Return the event that ``to_json`` wrote."""
         return cls.from_dict(json.loads(line))
+
+
+REPORT_FIELDS = tuple(field.name for field in fields(Report))
+EVENT_FIELDS = tuple(field.name for field in fields(BatchProgressEvent))

@@ -28,7 +28,7 @@ T = TypeVar("T")
 # --- Keys of Redis and their lifetimes --------------------------------------------------------------------------------
 
 PROGRESS_SECONDS = 3600  # after the last event
-VIEWERS_SECONDS = 60  # renewed three times as often
+VIEWERS_SECONDS = 60  # after a web process last counted
 RESULTS_SECONDS = 7 * 24 * 3600  # a batch that failed can be continued for that long without reading its pages again
 
 
@@ -136,6 +136,10 @@ def read_table(batch_id: UUID, after: int, limit: int | None = None) -> list[Bat
     return [BatchProgressEvent.from_dict(data) for data in rows[:limit]]
 
 
+BATCHES_AT_ONCE = 100  # SQLite refuses conditions of more than 1,000 parts
+NEWS_LIMIT = 2000  # who is further behind goes on at the next look
+
+
 def read_latest(batch_id: UUID) -> BatchProgressEvent | None:
     """Return the last event of ``batch_id``, None when there is none yet."""
     row = ProgressEvent.objects.filter(batch_id=batch_id).order_by("-seq").first()
@@ -149,11 +153,8 @@ def read_news(positions: Mapping[UUID, int]) -> list[BatchProgressEvent]:
     for start in range(0, len(followed), BATCHES_AT_ONCE):
         later = [Q(batch_id=batch_id, seq__gt=seq) for batch_id, seq in followed[start : start + BATCHES_AT_ONCE]]
         rows = ProgressEvent.objects.filter(reduce(or_, later)).order_by("batch_id", "seq")
-        news += [BatchProgressEvent.from_dict(data) for data in rows.values_list("data", flat=True)]
+        news += [BatchProgressEvent.from_dict(data) for data in rows.values_list("data", flat=True)[:NEWS_LIMIT]]
     return news
-
-
-BATCHES_AT_ONCE = 100  # SQLite refuses conditions of more than 1,000 parts
 
 
 async def read(
@@ -177,6 +178,23 @@ async def read(
 def _follow(events: Sequence[BatchProgressEvent], after: int) -> bool:
     """Return whether there are ``events`` and they go on from ``after`` without a gap."""
     return bool(events) and [event.seq for event in events] == list(range(after + 1, after + 1 + len(events)))
+
+
+async def write_viewers(redis_client: "redis.asyncio.Redis", process: str, counts: Mapping[UUID, int]) -> None:
+    """Note how many streams ``process`` has open for each batch; 0 takes it off.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    async with redis_client.pipeline(transaction=False) as commands:
+        for batch_id, count in counts.items():
+            key = viewers_key(batch_id)
+            if count:
+                commands.hset(key, process, str(count))
+                commands.expire(key, VIEWERS_SECONDS)
+            else:
+                commands.hdel(key, process)
+        await commands.execute()
 
 
 async def ask_table(question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

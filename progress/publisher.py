@@ -8,7 +8,6 @@ import asyncio
 import atexit
 import threading
 from collections.abc import Coroutine
-from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -20,7 +19,7 @@ from django.db import IntegrityError, transaction
 
 from progress import log
 from progress.connection import AWAY, Backoff
-from progress.events import BatchProgressEvent, Report
+from progress.events import REPORT_FIELDS, BatchProgressEvent, Report
 from progress.models import ProgressEvent
 
 MESSAGE_TYPE = "batch.progress"
@@ -61,7 +60,7 @@ def _write_next_row(batch_id: UUID, report: Report) -> BatchProgressEvent:
     last = ProgressEvent.objects.filter(batch_id=batch_id).order_by("-seq").values_list("seq", flat=True).first() or 0
     now = datetime.now(UTC)
     event = BatchProgressEvent(
-        **{field.name: getattr(report, field.name) for field in fields(Report)},
+        **{name: getattr(report, name) for name in REPORT_FIELDS},
         batch_id=batch_id,
         seq=last + 1,
         timestamp=now.isoformat(timespec="milliseconds"),

@@ -1,0 +1,117 @@
+"""Lets a stream leave the thread of its request.
+
+Django runs each request in a thread-sensitive context: a stream that stayed inside would hold an operating system
+thread, and a database connection after one query, for as long as somebody watches. So the head of an ``EventStream``
+goes out after Django's full cycle (middleware, login, view), that context is closed, and only then the body is sent.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import structlog
+from asgiref.sync import ThreadSensitiveContext
+from django.core.handlers.asgi import ASGIHandler
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from progress import sse
+
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+logger = structlog.get_logger("progress")
+
+
+class EventStream(StreamingHttpResponse):
+    """An event stream. Under Django's own handler, as in its test client, it streams as any other response does."""
+
+    def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(
+            frames,
+            content_type=sse.CONTENT_TYPE,
+            headers={
+                "Cache-Control": "no-cache, no-transform",
+                "X-Accel-Buffering": "no",  # nginx would keep all events to the end
+            },
+        )
+        # Kept apart from what middleware puts around the content: nothing may buffer, compress or hold a stream.
+        self.frames = frames
+
+
+class _Exchange:
+    """The two ends of one request's connection, which remember what matters after the request."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self.send = send
+        self.stream: EventStream | None = None
+        self.is_over = False
+
+    async def receive(self) -> Message:
+        # Some servers say only once that the client has gone, and Django may hear it at the very end of its cycle.
+        message = await self._receive()
+        self.is_over = self.is_over or message["type"] == "http.disconnect"
+        return message
+
+    async def __call__(self, message: Message) -> None:
+        await self.send(message)
+
+
+class StreamingASGIHandler(ASGIHandler):
+    """Django's handler, with the hand-off."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ValueError(f"Only HTTP is served here; got a connection of type {scope['type']!r}")
+        exchange = _Exchange(receive, send)
+        async with ThreadSensitiveContext():
+            await self.handle(scope, exchange.receive, exchange)
+        if exchange.stream is not None:
+            await _send_body(exchange.stream, exchange)
+
+    async def send_response(self, response: HttpResponseBase, send: Send) -> None:
+        if isinstance(response, EventStream) and isinstance(send, _Exchange):
+            await send({"type": "http.response.start", "status": response.status_code, "headers": _headers(response)})
+            send.stream = response
+        else:
+            await super().send_response(response, send)
+
+
+def _headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
+    headers = [(name.encode("ascii"), value.encode("latin1")) for name, value in response.items()]
+    cookies = [(b"Set-Cookie", cookie.OutputString().encode("latin1")) for cookie in response.cookies.values()]
+    return headers + cookies
+
+
+async def _send_body(stream: EventStream, exchange: _Exchange) -> None:
+    """Send the frames until they end or the client goes."""
+    async with aclosing(stream.frames):
+        if exchange.is_over:
+            return
+        sending = asyncio.create_task(_send_frames(stream, exchange.send))
+        leaving = asyncio.create_task(_wait_until_gone(exchange.receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
+            leaving.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+
+
+async def _send_frames(stream: EventStream, send: Send) -> None:
+    try:
+        async for frames in stream.frames:
+            await send({"type": "http.response.body", "body": frames, "more_body": True})
+    except Exception:
+        # Not raised: after the first byte a server may leave the connection open and silent for ever. An end that the
+        # client sees makes it come back to where it was.
+        logger.exception("stream_broken")
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _wait_until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,94 @@
+"""The addresses of a batch's progress. Who may ask, and what is known of the batch, is handed in by the wiring."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from progress import log, sse
+from progress.handler import EventStream
+from progress.hub import current_hub
+
+QUIET_SECONDS = 15.0
+"""After so long without an event a comment goes out, so that no proxy takes the connection for dead."""
+
+Refuse = Callable[[HttpRequest, str], Awaitable[HttpResponse | None]]
+"""Returns the answer to somebody who may not see the batch (401, 403, 404), None to everybody else."""
+
+Facts = Callable[[UUID], Awaitable[Mapping[str, Any]]]
+"""Returns what the work knows of a batch: its status and its counts, as JSON's own types."""
+
+View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
+
+
+def stream_view(*, refuse: Refuse, quiet_seconds: float = QUIET_SECONDS) -> View:
+    """Return the view that streams a batch's events."""
+
+    @require_GET
+    async def stream(request: HttpRequest, batch_id: str) -> HttpResponseBase:
+        if refusal := await refuse(request, batch_id):
+            return refusal
+        batch = UUID(batch_id)
+        position = _position_of(request)
+        if position:
+            latest = await log.ask_table(log.read_latest, batch)
+            if latest is None or latest.seq < position:
+                position = 0  # not of this log: better everything than a hole
+            elif latest.stage.is_terminal and latest.seq == position:
+                return HttpResponse(status=204)  # it has seen the end; anything else would make it come back for ever
+        return EventStream(_frames(batch, position, quiet_seconds))
+
+    return stream
+
+
+def _position_of(request: HttpRequest) -> int:
+    """Return the position that the client says it has seen; the header counts more: clients keep it up to date."""
+    said = (
+        request.headers.get("Last-Event-ID"),
+        request.GET.get("last_event_id"),
+        request.GET.get("lastEventId"),
+    )
+    return next((position for position in map(sse.parse_event_id, said) if position), 0)
+
+
+async def _frames(batch_id: UUID, position: int, quiet_seconds: float) -> AsyncGenerator[bytes, None]:
+    # The hub is asked for when the body begins: by then the request's own event loop may be another one.
+    async with aclosing(current_hub().follow(batch_id, position, quiet_seconds=quiet_seconds)) as frames:
+        async for piece in frames:
+            yield piece
+
+
+def progress_view(*, refuse: Refuse, facts: Facts) -> View:
+    """Return the view for those who cannot stream: where the batch is now."""
+
+    @require_GET
+    @never_cache
+    async def progress(request: HttpRequest, batch_id: str) -> HttpResponseBase:
+        if refusal := await refuse(request, batch_id):
+            return refusal
+        batch = UUID(batch_id)
+        latest = await log.ask_table(log.read_latest, batch)
+        current = latest.as_dict() if latest else None
+        return JsonResponse({"batch_id": str(batch), **await facts(batch), "current": current})
+
+    return progress
+
+
+def events_view(*, refuse: Refuse) -> View:
+    """Return the view that gives the log after ``?after=N`` as JSON."""
+
+    @require_GET
+    @never_cache
+    async def events(request: HttpRequest, batch_id: str) -> HttpResponseBase:
+        if refusal := await refuse(request, batch_id):
+            return refusal
+        after = sse.parse_event_id(request.GET.get("after"))
+        found = await log.ask_table(log.read_table, UUID(batch_id), after)
+        return JsonResponse({"batch_id": str(UUID(batch_id)), "events": [event.as_dict() for event in found]})
+
+    return events
