@@ -1,0 +1,202 @@
+"""The upload door: tus 1.0.0 as a small ASGI application beside Django.
+
+Django spools a whole body before a view, a middleware or a login runs, and drops it when the client is cut off.
+Here the caller is asked first, and every byte is kept as it comes.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ParamSpec, TypeVar
+from uuid import UUID
+
+import structlog
+from channels.db import database_sync_to_async
+from django.contrib.auth.models import User
+from django.utils.datastructures import CaseInsensitiveMapping
+
+from batches.api.bodies import Body, Receive, Scope, Send
+from batches.api.upload_answers import ANSWERED, Answer, answer_to, send_answer
+from batches.api.upload_login import identify
+from batches.errors import BatchError
+from batches.models import Batch, BatchStatus, Right
+from batches.permissions import get_batch_for
+from batches.receiving import Reception, begin_upload, end_upload, finish_arrived, upload_offset
+from batches.uploads import protocol
+from batches.uploads.protocol import Append, Refused
+from batches.uploads.store import UploadStore
+
+PREFIX = "/api/uploads"
+SILENCE_SECONDS = 30.0  # a client from which nothing comes for so long is taken for gone
+TAKE_OVER_SECONDS = 5.0
+WRITERS = 8  # threads; an upload holds one only while something of it is written
+
+
+def is_upload(scope: Scope) -> bool:
+    """Return whether the request ``scope`` is for the upload door."""
+    return scope["type"] == "http" and f"{scope['path']}/".startswith(f"{PREFIX}/")
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request, before its body."""
+
+    method: str
+    upload: str  # the text after the prefix; empty: the collection
+    headers: Mapping[str, str]
+    receive: Receive
+
+    @classmethod
+    def of(cls, scope: Scope, receive: Receive) -> "Asked":
+        headers = CaseInsensitiveMapping(
+            {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        )
+        # For clients behind something that lets no PATCH and no DELETE through.
+        method = headers.get("X-HTTP-Method-Override", scope["method"]).upper()
+        upload = scope["path"].removeprefix(PREFIX).removeprefix("/")
+        return cls(method, upload, headers, receive)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A request that is writing now, in this process."""
+
+    body: Body
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class UploadDoor:
+    """Answers all below PREFIX.
+
+    Args:
+        store: where the files lie.
+        most_bytes: no file may be larger.
+        silence_seconds: how long a client may send nothing.
+    """
+
+    def __init__(self, store: UploadStore, *, most_bytes: int, silence_seconds: float = SILENCE_SECONDS) -> None:
+        self._store = store
+        self._most_bytes = most_bytes
+        self._silence_seconds = silence_seconds
+        self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="upload")
+        self._writers: dict[UUID, Writer] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = Asked.of(scope, receive)
+        try:
+            answer = await self._answer(asked, scope)
+        except ANSWERED as error:
+            answer = answer_to(error)
+        await send_answer(send, answer, with_body=scope["method"] != "HEAD")
+
+    async def _answer(self, asked: Asked, scope: Scope) -> Answer:
+        caller = await self._in_thread(identify, scope)
+        if asked.method == "OPTIONS":
+            return self._tell_abilities()
+        user = caller.signed_in()
+        protocol.check_version(asked.headers)
+        if not asked.upload:
+            return await self._create(asked, user)
+        batch = await self._in_thread(partial(get_batch_for, right=Right.OPERATOR), user, asked.upload)
+        match asked.method:
+            case "HEAD":
+                return await self._tell_offset(batch)
+            case "PATCH":
+                return await self._append(asked, batch)
+            case "DELETE":
+                return await self._end(batch, user)
+        raise Refused(protocol.METHOD_UNKNOWN, seen=asked.method)
+
+    def _tell_abilities(self) -> Answer:
+        return Answer(
+            status=204,
+            headers={
+                "Tus-Version": protocol.VERSION,
+                "Tus-Extension": ",".join(protocol.EXTENSIONS),
+                "Tus-Max-Size": str(self._most_bytes),
+                "Tus-Checksum-Algorithm": ",".join(protocol.CHECKSUM_ALGORITHMS),
+            },
+        )
+
+    async def _create(self, asked: Asked, user: User) -> Answer:
+        if asked.method != "POST":
+            raise Refused(protocol.METHOD_UNKNOWN, seen=asked.method)
+        creation = protocol.parse_creation(asked.headers, most_bytes=self._most_bytes)
+        batch = await self._in_thread(begin_upload, user, creation, self._store)
+        logger.info("upload_begun", batch_id=str(batch.pk), size_bytes=creation.size_bytes)
+        offset = await self._receive(asked, batch, creation.first) if creation.first else 0
+        return Answer(status=201, headers={"Location": f"{PREFIX}/{batch.pk}", "Upload-Offset": str(offset)})
+
+    async def _tell_offset(self, batch: Batch) -> Answer:
+        metadata = protocol.Metadata(
+            file_name=batch.file_name, template=batch.template.slug, name=batch.name, sha256=batch.sha256
+        )
+        await self._take_over(batch.pk)
+        if batch.status == BatchStatus.UPLOADING:
+            with suppress(BatchError):  # it is told by the batch's events; here the offset was asked for
+                await self._in_thread(finish_arrived, batch, self._store)
+        offset = await self._in_thread(upload_offset, batch, self._store)
+        return Answer(
+            status=200,
+            headers={
+                "Upload-Offset": str(offset),
+                "Upload-Length": str(batch.size_bytes),
+                "Upload-Metadata": metadata.to_header(),
+            },
+        )
+
+    async def _append(self, asked: Asked, batch: Batch) -> Answer:
+        append = protocol.parse_append(asked.headers)
+        await self._take_over(batch.pk)
+        offset = await self._receive(asked, batch, append)
+        return Answer(status=204, headers={"Upload-Offset": str(offset)})
+
+    async def _end(self, batch: Batch, user: User) -> Answer:
+        await self._take_over(batch.pk)
+        await self._in_thread(partial(end_upload, by=user), batch, self._store)
+        logger.info("upload_ended", batch_id=str(batch.pk), by=user.get_username())
+        return Answer(status=204)
+
+    async def _receive(self, asked: Asked, batch: Batch, append: Append) -> int:
+        """Take in the body of ``asked``; return the offset that is reached with it."""
+        reception = await self._in_thread(Reception.open, batch, append, self._store)
+        writer = Writer(Body(asked.receive, silence_seconds=self._silence_seconds))
+        self._writers[batch.pk] = writer
+        try:
+            async with aclosing(writer.body.pieces()) as pieces:
+                async for piece in pieces:
+                    await self._in_thread(reception.take, piece)
+            await self._in_thread(partial(reception.finish, cut=writer.body.is_cut))
+        finally:
+            await self._in_thread(reception.close)
+            del self._writers[batch.pk]
+            writer.done.set()
+        self._refuse_cut(writer.body)
+        return reception.offset
+
+    def _refuse_cut(self, body: Body) -> None:
+        if body.is_stopped:
+            raise Refused(protocol.TAKEN_OVER)
+        if body.is_silent:
+            raise Refused(protocol.SILENT, seconds=self._silence_seconds)
+
+    async def _take_over(self, upload: UUID) -> None:
+        """End the request that is writing to ``upload``: its connection may hang, and must not block a resume."""
+        if (writer := self._writers.get(upload)) is None:
+            return
+        writer.body.stop()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(writer.done.wait(), TAKE_OVER_SECONDS)
+
+    async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run ``work`` in a thread of the door's own; database connections are given back after it."""
+        run = database_sync_to_async(work, thread_sensitive=False, executor=self._threads)
+        return await run(*args, **kwargs)  # type: ignore[no-any-return]  # channels has no types

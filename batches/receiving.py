@@ -1,0 +1,323 @@
+"""Taking in an upload: the verbs behind the upload door, and the only ones that write to it.
+
+Synchronous. Of all doors that want to write to one upload, the lock on its file lets one in, and that one holds the
+batch's lease.
+"""
+
+import hashlib
+import hmac
+import threading
+import time
+from datetime import timedelta
+from typing import Self
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from batches import wording
+from batches.archive import index_archive
+from batches.errors import BatchCancelled, BatchError, TemplateUnusable, WrongState
+from batches.models import Batch, BatchStatus, SheetTemplate
+from batches.services import GivenArchive, cancel_batch, create_batch, end_cancelled, submit_batch
+from batches.uploads import protocol
+from batches.uploads.chunks import chunks_between
+from batches.uploads.protocol import Append, Creation, Refused
+from batches.uploads.reassembling import Arrival, reassemble
+from batches.uploads.store import Appender, LengthExceeded, UploadBusy, UploadGone, UploadStore
+from progress.events import ProcessingStage
+from progress.models import ProgressEvent
+from progress.publisher import publish_progress
+
+HOLDER = "upload door"  # one name for all doors, so that one that died is no hindrance to the next
+LEASE = timedelta(seconds=60)
+LOOK_SECONDS = 1.0  # between two looks whether somebody cancelled the batch
+STILL_SECONDS = 60.0  # a longer pause between two requests is no working time
+
+
+def begin_upload(owner: User, creation: Creation, store: UploadStore) -> Batch:
+    """Return a new batch and make its file, empty.
+
+    Raises:
+        TemplateUnusable: there is no such template.
+        NoSpaceLeft: the disk cannot take the file.
+    """
+    template = SheetTemplate.objects.filter(slug=creation.metadata.template).first()
+    if template is None:
+        raise TemplateUnusable(
+            f"there is no template {creation.metadata.template!r}; the templates are "
+            + (", ".join(SheetTemplate.objects.values_list("slug", flat=True)) or "none yet")
+        )
+    archive = GivenArchive(file_name=creation.metadata.file_name, size_bytes=creation.size_bytes)
+    with transaction.atomic():
+        promised = _promised_bytes(store)
+        batch = create_batch(owner, template, archive=archive, name=creation.metadata.name)
+        batch.sha256, batch.stage = creation.metadata.sha256, ProcessingStage.UPLOADING
+        batch.save(update_fields=["sha256", "stage"])
+        store.check_room(batch.pk, creation.size_bytes, promised=promised)
+        store.create(batch.pk)
+    return batch
+
+
+def _promised_bytes(store: UploadStore) -> int:
+    """Return how many bytes of the uploads under way are still to come."""
+    return sum(
+        max(0, batch.size_bytes - _bytes_here(batch, store))
+        for batch in Batch.objects.filter(status=BatchStatus.UPLOADING)
+    )
+
+
+def _bytes_here(batch: Batch, store: UploadStore) -> int:
+    try:
+        return store.offset(batch.pk)
+    except UploadGone:
+        return 0
+
+
+def upload_offset(batch: Batch, store: UploadStore) -> int:
+    """Return how many bytes of ``batch`` have arrived.
+
+    Raises:
+        UploadGone: it was ended before its last byte.
+    """
+    if batch.status in (BatchStatus.QUEUED, BatchStatus.PROCESSING, BatchStatus.COMPLETED):
+        return batch.size_bytes  # the file may lie elsewhere by now
+    return store.offset(batch.pk)
+
+
+def end_upload(batch: Batch, store: UploadStore, *, by: User) -> None:
+    """Cancel a batch that nobody has begun to process, and drop what arrived of it.
+
+    Raises:
+        WrongState: it is being processed, or over.
+    """
+    if batch.status not in (BatchStatus.UPLOADING, BatchStatus.QUEUED):
+        raise WrongState(f"this batch is {batch.status}: its upload is over; cancel or delete the batch itself")
+    cancel_batch(batch, by=by)
+    store.discard(batch.pk)
+
+
+class Reception:
+    """The bytes of one request on their way into an upload; locked and leased until it is closed.
+
+    Its methods are called from changing threads, one at a time: whoever closes it waits for a write under way.
+    """
+
+    def __init__(self, batch: Batch, append: Append, appender: Appender) -> None:
+        self.batch = batch
+        self._append = append
+        self._appender = appender
+        self._digest = hashlib.new(append.checksum.algorithm, usedforsecurity=False) if append.checksum else None
+        # Before "Reassembling upload" the log holds nothing but chunks, so their number is what was reported.
+        self._reported = ProgressEvent.objects.filter(batch_id=batch.pk).count()
+        self._worked_before = _worked_before(batch, appender)
+        self._opened = self._looked = time.monotonic()
+        self._cancelled = False
+        self._turn = threading.RLock()
+
+    @classmethod
+    def open(cls, batch: Batch, append: Append, store: UploadStore) -> Self:
+        """Return a reception that the bytes of ``append`` can be given to.
+
+        Raises:
+            Refused: they do not follow those that are here, are too many, or none are wanted.
+            UploadBusy, UploadGone: see ``UploadStore.open``.
+        """
+        _refuse_unless_uploading(batch)
+        appender = store.open(batch.pk, size_bytes=batch.size_bytes)
+        try:
+            batch.refresh_from_db()
+            _refuse_unless_uploading(batch)
+            _refuse_misfit(append, appender)
+            if not batch.take_lease(HOLDER, LEASE):
+                raise UploadBusy
+        except BaseException:
+            appender.close()
+            raise
+        return cls(batch, append, appender)
+
+    @property
+    def offset(self) -> int:
+        return self._appender.offset
+
+    def take(self, piece: bytes | bytearray) -> None:
+        """Put ``piece`` at the end, and report each chunk that is whole with it.
+
+        Raises:
+            Refused: it goes past the announced length; nothing of it was taken.
+            NoSpaceLeft: the disk is full; what it still took is kept.
+            BatchCancelled: somebody cancelled the batch.
+        """
+        with self._turn:
+            self._note_first_byte()
+            try:
+                self._appender.append(piece)
+            except LengthExceeded as error:
+                raise _too_long(self._appender) from error
+            if self._digest:
+                self._digest.update(piece)  # nothing is reported before it is known to be right
+            else:
+                self._report_chunks()
+            self._look()
+
+    def finish(self, *, cut: bool = False) -> None:
+        """Make safe what was taken; with the last byte, check the ZIP and queue the batch.
+
+        Args:
+            cut: the request broke off. What arrived is kept, unless its digest was told and can no longer be checked.
+
+        Raises:
+            Refused: the bytes do not have the digest that was told; all of this request were dropped.
+            BatchError: the ZIP was refused, and the batch has failed with that sentence.
+            BatchCancelled: somebody cancelled the batch.
+        """
+        with self._turn:
+            if not cut:
+                self._check_digest()
+            self._keep_what_arrived()
+            if self._appender.is_complete:
+                self._reassemble()
+                submit_batch(self.batch)
+
+    def close(self) -> None:
+        """Give lock and lease back. What arrived is safe and counts, however the request ended."""
+        with self._turn:
+            try:
+                self._keep_what_arrived()
+                self._end_or_save()
+            finally:
+                self.batch.release_lease(HOLDER)
+                self._appender.close()
+
+    def _check_digest(self) -> None:
+        checksum = self._append.checksum
+        if not checksum or not self._digest:
+            return
+        if not hmac.compare_digest(self._digest.digest(), checksum.digest):
+            self._drop_unchecked()
+            raise Refused(protocol.CHECKSUM_MISMATCH, offset=self.offset)
+        self._digest = None
+
+    def _keep_what_arrived(self) -> None:
+        self._drop_unchecked()
+        self._appender.sync()
+        if not self._cancelled:
+            self._report_chunks()
+
+    def _drop_unchecked(self) -> None:
+        """Take back what was not found to have the digest that was told."""
+        if self._digest:
+            self._appender.rewind(self._append.offset)
+            self._digest = None
+
+    def _reassemble(self) -> None:
+        arrival = Arrival(path=self.batch.archive, size_bytes=self.batch.size_bytes, sha256=self.batch.sha256)
+        try:
+            reassemble(
+                arrival,
+                check_archive=index_archive,
+                tell=lambda message: self._tell(message, 100.0),
+                alive=self._look,
+                seconds=self._worked_seconds,
+            )
+        except BatchCancelled:
+            raise
+        except BatchError as error:
+            self._fail(error)
+            raise
+        self._mark_finished()
+
+    def _fail(self, error: BatchError) -> None:
+        self.batch.worked_seconds = self._worked_seconds()
+        self.batch.end(BatchStatus.FAILED, error, failed_stage=ProcessingStage.UPLOADING)
+        publish_progress(self.batch.pk, self.batch.failure_report())
+
+    def _mark_finished(self) -> None:
+        batch, stage = self.batch, ProcessingStage.UPLOADING.value
+        batch.worked_seconds = self._worked_seconds()
+        batch.finished_stages = [*batch.finished_stages, stage]
+        batch.stage_seconds = {**batch.stage_seconds, stage: round(batch.worked_seconds, 2)}
+        batch.save(update_fields=["worked_seconds", "finished_stages", "stage_seconds"])
+
+    def _end_or_save(self) -> None:
+        self.batch.worked_seconds = self._worked_seconds()
+        if self._cancelled:
+            end_cancelled(self.batch)
+        else:
+            self.batch.save(update_fields=["worked_seconds"])
+
+    def _note_first_byte(self) -> None:
+        if self.batch.started_at is None:
+            self.batch.started_at = timezone.now()
+            self.batch.save(update_fields=["started_at"])
+
+    def _report_chunks(self) -> None:
+        for chunk in chunks_between(self.offset, self.batch.size_bytes, reported=self._reported):
+            self._tell(wording.chunk_uploaded(chunk.number, chunk.total, chunk.size_bytes), chunk.percent)
+            self._reported = chunk.number
+
+    def _tell(self, message: str, percent: float) -> None:
+        worked = self._worked_seconds()
+        to_come = self.batch.size_bytes - self.offset
+        eta = round(worked * to_come / self.offset, 1) if to_come and worked >= 1 else None
+        report = self.batch.report(
+            ProcessingStage.UPLOADING,
+            message,
+            progress_percentage=percent,
+            elapsed_seconds=int(worked),
+            eta_seconds=eta,
+        )
+        publish_progress(self.batch.pk, report)
+
+    def _worked_seconds(self) -> float:
+        return self._worked_before + time.monotonic() - self._opened
+
+    def _look(self) -> None:
+        """Look, once a second, whether somebody cancelled the batch, and keep the lease."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        self.batch.take_lease(HOLDER, LEASE)
+        if Batch.objects.filter(pk=self.batch.pk, cancel_requested=True).exists():
+            self._cancelled = True
+            raise BatchCancelled(wording.CANCELLED)
+
+
+def finish_arrived(batch: Batch, store: UploadStore) -> None:
+    """Bring an upload to its end whose last byte is here already: the server died before it could.
+
+    Raises:
+        BatchError: the ZIP was refused, and the batch has failed with that sentence.
+    """
+    try:
+        reception = Reception.open(batch, Append(offset=batch.size_bytes, length=0, checksum=None), store)
+    except (Refused, UploadBusy, UploadGone):
+        return  # not all is here, or somebody else is at it
+    try:
+        reception.finish()
+    finally:
+        reception.close()
+
+
+def _worked_before(batch: Batch, appender: Appender) -> float:
+    """Return the working time of the upload until now; short pauses between requests belong to it."""
+    pause = appender.still_seconds if appender.offset else 0.0
+    return batch.worked_seconds + (pause if pause <= STILL_SECONDS else 0.0)
+
+
+def _refuse_unless_uploading(batch: Batch) -> None:
+    if batch.status != BatchStatus.UPLOADING:
+        raise Refused(protocol.UPLOAD_CLOSED, status=batch.status)
+
+
+def _refuse_misfit(append: Append, appender: Appender) -> None:
+    if append.offset != appender.offset:
+        raise Refused(protocol.OFFSET_CONFLICT, seen=append.offset, offset=appender.offset)
+    if append.length is not None and append.offset + append.length > appender.size_bytes:
+        raise _too_long(appender)
+
+
+def _too_long(appender: Appender) -> Refused:
+    left = appender.size_bytes - appender.offset
+    return Refused(protocol.LENGTH_EXCEEDED, size=appender.size_bytes, left=left, offset=appender.offset)
