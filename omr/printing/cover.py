@@ -13,7 +13,9 @@ from omr.template import Template
 
 QR_FRACTION = 0.5  # of the shorter side of the page
 ERROR_CORRECTION = "h"  # 30 % of the code may be lost: it is read or the whole batch stops
-GRAY = 90
+TOP_FRACTION = 0.42  # of what the code leaves free goes above it
+ADVICE = "Lay this page on top of the sheets of the group."
+ADVICE_GRAY = 90
 
 
 @cache
@@ -22,12 +24,13 @@ def draw_cover(template: Template, code: str) -> Drawing:
     width, height = template.page_width, template.page_height
     mm = width / paper_size_mm(width, height)[0]
     edge = QR_FRACTION * min(width, height)
-    middle, top = width / 2, (height - edge) * 0.42
+    middle, top = width / 2, (height - edge) * TOP_FRACTION
     shapes: list[Shape] = [*_code_boxes(code, middle - edge / 2, top, edge)]
     digits = fitting_size(code, 16 * mm, 0.8 * width)
     shapes += [
         Text(x=middle, y=top - 20 * mm, text="Group", size=9 * mm, gray=BLACK, align="centre", bold=True),
         Text(x=middle, y=baseline(top + edge + 18 * mm, digits), text=code, size=digits, gray=BLACK, align="centre"),
+        Text(x=middle, y=height - 30 * mm, text=ADVICE, size=5 * mm, gray=ADVICE_GRAY, align="centre"),
     ]
     if template.fiducials and template.fiducials.on_covers:
         shapes += draw_fiducials(template.fiducials)

@@ -19,6 +19,7 @@ RADIUS = 48  # of the bubble in a patch as drawn
 HALF = 72  # half the edge of a patch as drawn
 INNER = 0.7  # the part of a bubble's radius where the darkness of a mark is told
 STOCK = 64  # shapes of each kind
+DEEPEST = 0.78  # graphite shines: it is never as black as ink
 LEAST_FILL = 0.6  # of the inner disc, under a mark of an ordinary candidate
 _SEED = 14900113  # the stock is always the same; which shape goes where is the page's own chance
 
@@ -67,7 +68,7 @@ def apply_touch(page: Gray, touch: Touch, scale: float, choice: int) -> None:
     x0, y0 = max(left, 0), max(top, 0)
     part = page[y0 : top + height, x0 : left + width]
     cover = patch.cover[y0 - top :, x0 - left :][: part.shape[0], : part.shape[1]]
-    depth = min(touch.darkness / patch.fill, 1.0)
+    depth = min(touch.darkness / patch.fill, DEEPEST)
     passed = cv2.convertScaleAbs(cover, alpha=-depth, beta=255)  # what light goes through
     cv2.multiply(part, passed, part, 1 / 255)
 
@@ -76,8 +77,9 @@ def apply_touch(page: Gray, touch: Touch, scale: float, choice: int) -> None:
 def _stock(kind: Kind, width_px: int, height_px: int) -> tuple[Patch, ...]:
     """Return the patches of ``kind`` for a bubble of this size."""
     size = (round(width_px * HALF / RADIUS), round(height_px * HALF / RADIUS))
+    covers = (cv2.resize(drawn.cover, size, interpolation=cv2.INTER_AREA) for drawn in _drawn(kind))
     return tuple(
-        Patch(cv2.resize(drawn.cover, size, interpolation=cv2.INTER_AREA), drawn.fill) for drawn in _drawn(kind)
+        Patch(np.asarray(cover, np.uint8), drawn.fill) for cover, drawn in zip(covers, _drawn(kind), strict=True)
     )
 
 
@@ -104,7 +106,7 @@ def _draw_mark(rng: np.random.Generator) -> Gray:
     strokes = (_zigzag, _zigzag, _spiral, _blot)[rng.integers(4)]
     grain = cv2.GaussianBlur(rng.standard_normal((2 * HALF, 2 * HALF), np.float32), (0, 0), 1.6) * 0.55
     cover = strokes(rng) * _outline(rng) * np.clip(0.92 + grain, 0.45, 1)
-    return np.clip(cv2.GaussianBlur(cover, (0, 0), 1.5), 0, 255).astype(np.uint8)
+    return _as_gray(cv2.GaussianBlur(cover, (0, 0), 1.5))
 
 
 def _draw_rubbed(rng: np.random.Generator) -> Gray:
@@ -115,7 +117,7 @@ def _draw_rubbed(rng: np.random.Generator) -> Gray:
     cv2.ellipse(cover, (round(x), round(y)), axes, rng.uniform(0, 180), 0, 360, 255, cv2.FILLED, cv2.LINE_AA)
     clouds = cv2.GaussianBlur(rng.standard_normal(cover.shape, np.float32), (0, 0), 9) * 4
     cover = cv2.GaussianBlur(cover, (0, 0), 6) * np.clip(0.85 + clouds, 0.4, 1)
-    return np.clip(cover, 0, 255).astype(np.uint8)
+    return _as_gray(cover)
 
 
 def _draw_disc(_: np.random.Generator) -> Gray:
@@ -131,6 +133,10 @@ _DRAW: dict[Kind, Callable[[np.random.Generator], Gray]] = {
 }
 
 
+def _as_gray(cover: npt.ArrayLike) -> Gray:
+    return np.asarray(np.clip(cover, 0, 255), np.uint8)
+
+
 def _outline(rng: np.random.Generator) -> Float:
     """Return 1 inside the hand's idea of the bubble: off-centre, uneven, now and then with a side left out."""
     y, x = np.mgrid[-HALF:HALF, -HALF:HALF] + 0.5
@@ -143,12 +149,12 @@ def _outline(rng: np.random.Generator) -> Float:
     if rng.random() < 0.25:  # a partial mark
         towards = rng.uniform(0, 2 * np.pi)
         inside &= x * np.cos(towards) + y * np.sin(towards) <= rng.uniform(0.1, 0.7) * RADIUS
-    return inside.astype(np.float32)
+    return np.asarray(inside, np.float32)
 
 
 def _zigzag(rng: np.random.Generator) -> Float:
     """Return strokes to and fro, as most people fill a bubble."""
-    spacing = rng.uniform(7, 13)
+    spacing = rng.uniform(6, 11)
     count = int(2.4 * RADIUS / spacing)
     along = np.linspace(-1.2, 1.2, count) * RADIUS + rng.normal(0, spacing / 6, count)
     across = np.where(np.arange(count) % 2, 1, -1) * rng.uniform(1.0, 1.25, count) * RADIUS

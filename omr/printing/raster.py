@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from omr.printing.shapes import PAPER, Box, Drawing, Oval, Text
@@ -63,10 +64,11 @@ def _shade(page: Gray, edges: tuple[float, float, float, float], gray: int) -> N
     part[:] = np.rint(part * (1 - covered) + gray * covered).astype(np.uint8)
 
 
-def _coverage(start: float, end: float, first: int, limit: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _coverage(start: float, end: float, first: int, limit: int) -> npt.NDArray[np.float64]:
     """Return how much of each pixel from ``first`` on lies between ``start`` and ``end``."""
     pixels = np.arange(first, min(int(np.ceil(end)), limit), dtype=np.float64)
-    return np.clip(np.minimum(pixels + 1, end) - np.maximum(pixels, start), 0, 1)
+    covered: npt.NDArray[np.float64] = np.clip(np.minimum(pixels + 1, end) - np.maximum(pixels, start), 0, 1)
+    return covered
 
 
 def _draw_oval(page: Gray, oval: Oval, scale: float) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from omr.printing.pencil import Kind, Touch, apply_touch
+from omr.printing.shapes import PAPER
 from omr.types import Gray, Matrix
 
 LARGEST_TILT_DEGREES = 3.0
@@ -29,7 +30,7 @@ class Damage:
     shading: float = 0.0  # gray levels from the lightest to the darkest part of the page
     noise: float = 0.0  # standard deviation, gray levels
     specks: int = 0  # grains of dust at most
-    quality: int = 92  # of the JPEG
+    quality: int = 88  # of the JPEG
     marks: tuple[float, float] = (0.7, 0.7)  # darkness of marks, from the faintest hand to the strongest
     rubbed: tuple[float, float] = (0.0, 0.0)  # what an eraser leaves
     mark_kind: Kind = Kind.MARK
@@ -48,7 +49,7 @@ DAMAGES: Mapping[str, Damage] = {
             shading=10,
             noise=3.0,
             quality=80,
-            marks=(0.36, 0.72),
+            marks=(0.41, 0.72),
             rubbed=(0.03, 0.12),
         ),
         Damage(
@@ -95,22 +96,24 @@ def fill_in(page: Gray, touches: Sequence[Touch], scale: float, rng: np.random.G
 def scan_page(page: Gray, placement: Placement, damage: Damage, rng: np.random.Generator) -> bytes:
     """Return ``page``, (H, W) uint8 with paper at 255, as a JPEG of the same size."""
     if placement != Placement():
-        page = cv2.warpPerspective(
-            page,
-            _placement_matrix(placement, page.shape),
-            page.shape[::-1],
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=255,
-        )
+        page = _placed(page, placement)
     if damage.specks:
         page = _with_specks(page, damage, rng)
     if damage.paper:
-        page = cv2.subtract(page, _chance_noise(page.shape, damage, rng))
-    return bytes(
-        simplejpeg.encode_jpeg(
-            np.ascontiguousarray(page)[:, :, None], quality=damage.quality, colorspace="GRAY", fastdct=True
-        )
-    )
+        page = np.asarray(cv2.subtract(page, _chance_noise(page.shape, damage, rng)), np.uint8)
+    return _encode(page, damage.quality)
+
+
+def _encode(page: Gray, quality: int) -> bytes:
+    plane = np.ascontiguousarray(page)[:, :, None]
+    return bytes(simplejpeg.encode_jpeg(plane, quality=quality, colorspace="GRAY", fastdct=True))
+
+
+def _placed(page: Gray, placement: Placement) -> Gray:
+    """Return ``page`` as it lay; what lies beside it is as white as paper."""
+    matrix, size = _placement_matrix(placement, page.shape), page.shape[::-1]
+    placed = cv2.warpPerspective(page, matrix, size, borderMode=cv2.BORDER_CONSTANT, borderValue=(PAPER,))
+    return np.asarray(placed, np.uint8)
 
 
 def _placement_matrix(placement: Placement, shape: tuple[int, ...]) -> Matrix:
@@ -167,4 +170,4 @@ def _shading(full: tuple[int, int], damage: Damage, rng: np.random.Generator) ->
     edge = np.clip(np.abs(x) * 3 - 2, 0, 1) * rng.uniform(0, 0.5)
     clouds = rng.standard_normal(x.shape).astype(np.float32) * 0.08
     shade = ((slope + edge + clouds) * damage.shading / 1.5).astype(np.float32)
-    return cv2.resize(np.maximum(shade, 0), full[::-1], interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(np.maximum(shade, 0), full[::-1], interpolation=cv2.INTER_CUBIC), np.float32)

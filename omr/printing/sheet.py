@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from omr.printing.panel import draw_panel
+from omr.printing.room import Area, largest_room, occupied_area
 from omr.printing.shapes import BLACK, Box, Drawing, Oval, Shape, Text, new_drawing, paper_size_mm
 from omr.printing.typeface import baseline, fitting_size, text_width
 from omr.template import Bubble, Column, CornerFiducials, Field, FieldBlock, Template
@@ -20,6 +21,8 @@ GAP_MM = 1.2  # between a bubble and what stands beside it
 LETTER_SIZE = 0.62  # of the bubble's height
 NUMBER_SIZE_MM = 3.1
 CAPTION_SIZE_MM = 3.4
+CLEARANCE_MM = 4.0  # between the head and all else
+EDGE_MM = 10.0  # no text nearer to the edge of the paper
 ROWS_TOGETHER = 5  # rows between two rules
 WRITING_BOX_MM = 7.5  # height of a box for a digit by hand
 
@@ -43,10 +46,25 @@ class _Sheet:
         template = self.template
         blocks = [list(self._block(block)) for block in template.blocks]
         corners = list(draw_fiducials(template.fiducials)) if template.fiducials else []
-        page = (template.page_width, template.page_height)
-        panel = draw_panel(page, self.mm, [*blocks, *([corner] for corner in corners)])
-        shapes = [*corners, *(shape for block in blocks for shape in block), *panel]
-        return new_drawing(*page, shapes)
+        head = self._head([*blocks, *([corner] for corner in corners)])
+        shapes = [*corners, *(shape for block in blocks for shape in block), *head]
+        return new_drawing(template.page_width, template.page_height, shapes)
+
+    def _head(self, printed: list[list[Shape]]) -> Iterator[Shape]:
+        """Draw the head into the largest room of the upper half, as wide as what else is printed at most."""
+        areas = [occupied_area(shapes) for shapes in printed]
+        if self.template.fiducials:
+            areas += [_band(corner, self.template.page_width) for corner in areas[len(self.template.blocks) :]]
+        content = occupied_area(shape for shapes in printed[: len(self.template.blocks)] for shape in shapes)
+        within = Area(
+            left=content.left,
+            right=content.right,
+            top=EDGE_MM * self.mm,
+            bottom=self.template.page_height / 2,
+        )
+        room = largest_room(within, [area.grown(CLEARANCE_MM * self.mm) for area in areas])
+        if room:
+            yield from draw_panel(room, self.mm, len(self.template.questions))
 
     def _block(self, block: FieldBlock) -> Iterator[Shape]:
         if block.direction == "horizontal":
@@ -175,6 +193,11 @@ def draw_fiducials(fiducials: CornerFiducials) -> Iterator[Shape]:
     half = fiducials.size / 2
     for x, y in fiducials.centres:
         yield Box(left=x - half, top=y - half, right=x + half, bottom=y + half, gray=BLACK)
+
+
+def _band(area: Area, width: float) -> Area:
+    """Return ``area`` over the whole width: no text beside a fiducial, where it could be taken for one."""
+    return Area(left=0, top=area.top, right=width, bottom=area.bottom)
 
 
 def _caption(column: Column, block: FieldBlock) -> str:
