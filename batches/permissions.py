@@ -30,6 +30,17 @@ def get_batch_for(user: User, batch_id: UUID | str, *, right: Right = Right.VIEW
     return batch
 
 
+def signed_in(user: User) -> AbstractUser:
+    """Return ``user``, of whom it is certain now that it is somebody.
+
+    Raises:
+        AccessDenied: nobody is signed in; the door should have asked before.
+    """
+    if isinstance(user, AnonymousUser):
+        raise AccessDenied
+    return user
+
+
 def is_owner(user: User, batch: Batch) -> bool:
     """Return whether ``user`` may do everything with ``batch``."""
     return user.is_active and (user.is_superuser or batch.owner_id == user.pk)

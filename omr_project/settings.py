@@ -1,6 +1,7 @@
 """Every setting of the site. Each environment variable has a default that works on a laptop."""
 
 import sys
+import warnings
 from datetime import timedelta
 from pathlib import Path
 
@@ -132,7 +133,7 @@ LOGOUT_REDIRECT_URL = "login"
 
 AXES_FAILURE_LIMIT = read("LOGIN_ATTEMPTS", whole(at_least=1), "10", expects="a whole number, 1 or more")
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_HTTP_RESPONSE_CODE = 429
+AXES_LOCKOUT_CALLABLE = "batches.api.errors.answer_lockout"  # 429 with Retry-After
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
@@ -158,8 +159,18 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "EXCEPTION_HANDLER": "batches.api.errors.answer_error",
 }
-SPECTACULAR_SETTINGS = {"TITLE": "OMR batches", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "OMR batches",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {  # three fields are called status
+        "BatchStatus": "batches.models.BatchStatus",
+        "SheetStatus": "batches.models.SheetStatus",
+        "AnswerStatus": "batches.models.AnswerStatus",
+    },
+}
 
 # --- Work -------------------------------------------------------------------------------------------------------------
 
@@ -172,7 +183,8 @@ MAX_UPLOAD_GB = read("MAX_UPLOAD_GB", whole(at_least=1), "50", expects="a whole 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = BASE_DIR / "staticfiles"
-WHITENOISE_USE_FINDERS = True  # no collectstatic before the first run
+WHITENOISE_USE_FINDERS = True  # no collectstatic before the first run, and no warning that there was none
+warnings.filterwarnings("ignore", "No directory at", UserWarning)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en"

@@ -1,5 +1,33 @@
 """Addresses below ``/api/``."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+from drf_spectacular.views import SpectacularAPIView
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from batches.api.access import AccessView
+from batches.api.batches import BatchListView, BatchView, CancelView, RetryView
+from batches.api.docs import show_docs
+from batches.api.downloads import AnswersCsvView, ResponsesCsvView, SheetsCsvView
+from batches.api.sheets import GroupListView, SheetListView, SheetView
+from batches.api.templates import TemplateListView, TemplateView
+from batches.api.tokens import LoginView, RefreshView
+
+# A batch's id is any text here: what is not a UUID gets the same 404 as a batch that does not exist.
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("auth/login", LoginView.as_view(), name="api-login"),
+    path("auth/refresh", RefreshView.as_view(), name="api-refresh"),
+    path("batches", BatchListView.as_view(), name="api-batches"),
+    path("batches/<str:batch_id>", BatchView.as_view(), name="api-batch"),
+    path("batches/<str:batch_id>/cancel", CancelView.as_view(), name="api-cancel"),
+    path("batches/<str:batch_id>/retry", RetryView.as_view(), name="api-retry"),
+    path("batches/<str:batch_id>/access", AccessView.as_view(), name="api-access"),
+    path("batches/<str:batch_id>/groups", GroupListView.as_view(), name="api-groups"),
+    path("batches/<str:batch_id>/sheets", SheetListView.as_view(), name="api-sheets"),
+    path("batches/<str:batch_id>/sheets/<str:sheet_id>", SheetView.as_view(), name="api-sheet"),
+    path("batches/<str:batch_id>/results/sheets.csv", SheetsCsvView.as_view(), name="api-sheets-csv"),
+    path("batches/<str:batch_id>/results/answers.csv", AnswersCsvView.as_view(), name="api-answers-csv"),
+    path("batches/<str:batch_id>/results/responses.csv", ResponsesCsvView.as_view(), name="api-responses-csv"),
+    path("templates", TemplateListView.as_view(), name="api-templates"),
+    path("templates/<slug:slug>", TemplateView.as_view(), name="api-template"),
+    path("schema", SpectacularAPIView.as_view(), name="api-schema"),
+    path("docs", show_docs, name="api-docs"),
+]

@@ -1,5 +1,15 @@
 """Addresses of the pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from batches.web import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.list_batches, name="batch-list"),
+    path("login", LoginView.as_view(template_name="login.html", redirect_authenticated_user=True), name="login"),
+    path("logout", LogoutView.as_view(), name="logout"),
+    path("batches/<str:batch_id>", views.show_batch, name="batch"),
+    path("batches/<str:batch_id>/cancel", views.cancel, name="batch-cancel"),
+    path("batches/<str:batch_id>/retry", views.retry, name="batch-retry"),
+]

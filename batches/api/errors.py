@@ -1,0 +1,81 @@
+"""How the API says no: always ``{"detail": a sentence, "code": a stable word}``."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from rest_framework.exceptions import APIException, NotAuthenticated, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from batches.errors import AccessDenied, BatchError, BatchNotFound, WrongState
+from omr.errors import TemplateError
+
+API_PREFIX = "/api/"
+
+
+def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Return the answer to ``error``, or None when it is our own fault (500, and the traceback in the log)."""
+    match error:
+        case BatchNotFound():
+            return _refusal(HTTPStatus.NOT_FOUND, "Batch not found", "not_found")
+        case AccessDenied():
+            return _refusal(HTTPStatus.FORBIDDEN, "Access denied", "access_denied")
+        case WrongState():
+            return _refusal(HTTPStatus.CONFLICT, str(error), "wrong_state")
+        case BatchError():
+            return _refusal(HTTPStatus.BAD_REQUEST, error.message, error.code)
+        case TemplateError():
+            return _refusal(HTTPStatus.BAD_REQUEST, str(error), "template_invalid")
+    response = exception_handler(error, context)
+    if response is not None and isinstance(error, APIException):
+        response.data = _body(error)
+    return response
+
+
+def _refusal(status: HTTPStatus, detail: str, code: str) -> Response:
+    return Response({"detail": detail, "code": code}, status=status)
+
+
+def _body(error: APIException) -> dict[str, Any]:
+    if isinstance(error, ValidationError):
+        return {"detail": "; ".join(_sentences(error.detail)), "code": "invalid", "errors": error.detail}
+    if isinstance(error.detail, dict):  # simplejwt adds what it tried; the sentence is enough
+        return {"detail": str(error.detail["detail"]), "code": str(error.detail.get("code", error.default_code))}
+    code = NotAuthenticated.default_code if isinstance(error, NotAuthenticated) else error.get_codes()
+    return {"detail": str(error.detail), "code": code}
+
+
+def _sentences(detail: Any, path: str = "") -> list[str]:
+    """Return every complaint in ``detail``, each after the name of its field."""
+    if isinstance(detail, dict):
+        return [line for key, value in detail.items() for line in _sentences(value, f"{path}{key}: ")]
+    if isinstance(detail, list):
+        return [line for value in detail for line in _sentences(value, path)]
+    return [f"{path.removeprefix('non_field_errors: ')}{detail}"]
+
+
+def answer_lockout(request: HttpRequest, *_: object) -> HttpResponse:
+    """Answer a login after too many wrong ones: JSON to programs, a page to people."""
+    wait: timedelta = settings.AXES_COOLOFF_TIME
+    minutes = round(wait.total_seconds() / 60)
+    detail = f"Too many wrong logins; try again in {minutes} minutes"
+    response: HttpResponse
+    if request.path.startswith(API_PREFIX):
+        response = JsonResponse({"detail": detail, "code": "locked_out"})
+    else:
+        response = render(request, "error.html", {"heading": "Too many wrong logins", "sentence": f"{detail}."})
+    response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+    response["Retry-After"] = str(round(wait.total_seconds()))
+    return response
+
+
+def answer_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it
+    """Answer an address that does not exist: JSON below /api/, a page elsewhere."""
+    if request.path.startswith(API_PREFIX):
+        return JsonResponse({"detail": "No such address", "code": "not_found"}, status=HTTPStatus.NOT_FOUND)
+    context = {"heading": "Page not found", "sentence": "There is nothing at this address."}
+    return render(request, "error.html", context, status=HTTPStatus.NOT_FOUND)

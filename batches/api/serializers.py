@@ -1,0 +1,157 @@
+"""What the API shows of the rows."""
+
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from batches.models import Answer, Batch, BatchAccess, CoverGroup, Sheet, SheetTemplate
+
+
+class Counts(serializers.Serializer[Any]):
+    """How much of everything; ``processed`` includes the sheets set aside."""
+
+    pages = serializers.IntegerField(source="page_count")
+    groups = serializers.IntegerField(source="group_count")
+    sheets = serializers.IntegerField(source="sheet_count")
+    processed = serializers.IntegerField(source="processed_count")
+    review = serializers.IntegerField(source="review_count")
+    unreadable = serializers.IntegerField(source="unreadable_count")
+    answers = serializers.IntegerField(source="answer_count")
+
+
+class Failure(serializers.Serializer[Any]):
+    """Why a batch stopped."""
+
+    code = serializers.CharField(source="error_code")
+    message = serializers.CharField(source="error_message")
+    details = serializers.CharField(source="error_details")
+    failed_stage = serializers.CharField()
+
+
+class BatchLine(serializers.ModelSerializer[Batch]):
+    """A batch in a list."""
+
+    owner = serializers.CharField(source="owner.username", read_only=True)
+    template = serializers.CharField(source="template.slug", read_only=True)
+    counts = Counts(source="*", read_only=True)
+    elapsed_seconds = serializers.SerializerMethodField(help_text="working time up to the last saved stage or stop")
+
+    class Meta:
+        model = Batch
+        fields = [
+            *("id", "name", "file_name", "size_bytes", "owner", "template", "status", "stage", "attempt", "counts"),
+            *("elapsed_seconds", "created_at", "queued_at", "started_at", "finished_at"),
+        ]
+        read_only_fields = [field for field in fields if field != "name"]
+
+    def get_elapsed_seconds(self, batch: Batch) -> int:
+        return round(batch.worked_seconds)
+
+
+class GroupLine(serializers.ModelSerializer[CoverGroup]):
+    """The sheets under one cover."""
+
+    class Meta:
+        model = CoverGroup
+        fields = ["number", "code", "cover_file_name", "sheet_count"]
+
+
+class Links(serializers.Serializer[Any]):
+    """Where to go on from a batch."""
+
+    page = serializers.CharField()
+    stream = serializers.CharField()
+    progress = serializers.CharField()
+    events = serializers.CharField()
+    groups = serializers.CharField()
+    sheets = serializers.CharField()
+    sheets_csv = serializers.CharField()
+    answers_csv = serializers.CharField()
+    responses_csv = serializers.CharField()
+
+
+class BatchDetail(BatchLine):
+    """One batch with all that is known of it."""
+
+    groups = GroupLine(many=True, read_only=True)
+    error = serializers.SerializerMethodField()
+    links = serializers.SerializerMethodField()
+
+    class Meta(BatchLine.Meta):
+        fields = [
+            *BatchLine.Meta.fields,
+            *("finished_stages", "stage_seconds", "error", "unreadable_covers", "groups", "links"),
+        ]
+        read_only_fields = [field for field in fields if field != "name"]
+
+    @extend_schema_field(Failure(allow_null=True))
+    def get_error(self, batch: Batch) -> Any:
+        return Failure(batch).data if batch.error_code else None
+
+    @extend_schema_field(Links)
+    def get_links(self, batch: Batch) -> dict[str, str]:
+        below = reverse("api-batch", args=[batch.pk])
+        links = {name: f"{below}/{name}" for name in ("stream", "progress", "events", "groups", "sheets")}
+        tables = {f"{name}_csv": f"{below}/results/{name}.csv" for name in ("sheets", "answers", "responses")}
+        return {"page": reverse("batch", args=[batch.pk])} | links | tables
+
+
+class SheetLine(serializers.ModelSerializer[Sheet]):
+    """A sheet in a list."""
+
+    group = serializers.CharField(source="group.code", read_only=True)
+
+    class Meta:
+        model = Sheet
+        fields = [
+            *("id", "group", "number", "position", "file_name", "status", "identity"),
+            *("answered", "blank", "multiple", "doubtful", "doubtful_fields", "error_code", "error_message"),
+        ]
+
+
+class AnswerLine(serializers.ModelSerializer[Answer]):
+    class Meta:
+        model = Answer
+        fields = ["question", "answer", "confidence", "status"]
+
+
+class SheetDetail(SheetLine):
+    """A sheet with its answers, confidences and doubts."""
+
+    answers = serializers.SerializerMethodField()
+
+    class Meta(SheetLine.Meta):
+        fields = [*SheetLine.Meta.fields, "fit", "answers"]
+
+    @extend_schema_field(AnswerLine(many=True))
+    def get_answers(self, sheet: Sheet) -> Any:
+        answers = Answer.objects.filter(batch_id=sheet.batch_id, sheet_id=sheet.pk).order_by("question")
+        return AnswerLine(answers, many=True).data
+
+
+class TemplateLine(serializers.ModelSerializer[SheetTemplate]):
+    """A template in a list."""
+
+    class Meta:
+        model = SheetTemplate
+        fields = ["slug", "name", "created_at", "updated_at"]
+
+
+class TemplateDetail(serializers.ModelSerializer[SheetTemplate]):
+    class Meta:
+        model = SheetTemplate
+        fields = ["slug", "name", "document", "created_at", "updated_at"]
+
+
+class AccessLine(serializers.ModelSerializer[BatchAccess]):
+    """Who else may see or operate a batch."""
+
+    user = serializers.CharField(source="user.username", allow_null=True, default=None)
+    group = serializers.CharField(source="group.name", allow_null=True, default=None)
+    granted_by = serializers.CharField(source="granted_by.username", allow_null=True, default=None)
+
+    class Meta:
+        model = BatchAccess
+        fields = ["user", "group", "right", "granted_by", "granted_at"]

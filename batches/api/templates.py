@@ -1,0 +1,68 @@
+"""Sheet templates: what a sheet looks like, as OMRChecker's JSON."""
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from batches.api.pages import Pages
+from batches.api.serializers import TemplateDetail, TemplateLine
+from batches.errors import AccessDenied, WrongState
+from batches.models import SheetTemplate
+from batches.permissions import User, may_edit_templates
+from omr.template import parse_template
+
+
+@extend_schema_view(get=extend_schema(tags=["templates"]))
+class TemplateListView(generics.ListAPIView[SheetTemplate]):
+    """List the templates."""
+
+    serializer_class = TemplateLine
+    pagination_class = Pages
+    filter_backends = ()
+    queryset = SheetTemplate.objects.order_by("slug")
+
+    @extend_schema(request=TemplateDetail, responses={201: TemplateDetail}, tags=["templates"])
+    def post(self, request: Request) -> Response:
+        """Add a template; one that cannot be used is refused with the key that is wrong and what to do."""
+        _ask_leave(request.user)
+        given = TemplateDetail(data=request.data)
+        given.is_valid(raise_exception=True)
+        parse_template(given.validated_data["document"])
+        given.save()
+        return Response(given.data, status=201)
+
+
+class TemplateView(APIView):
+    @extend_schema(responses=TemplateDetail, tags=["templates"])
+    def get(self, _request: Request, slug: str) -> Response:
+        """Return a template with its document."""
+        return Response(TemplateDetail(get_object_or_404(SheetTemplate, slug=slug)).data)
+
+    @extend_schema(request=TemplateDetail, responses=TemplateDetail, tags=["templates"])
+    def put(self, request: Request, slug: str) -> Response:
+        """Change a template. The layout that batches were read with stays as it is: 409."""
+        _ask_leave(request.user)
+        template = get_object_or_404(SheetTemplate, slug=slug)
+        given = TemplateDetail(template, data=request.data, partial=True)
+        given.is_valid(raise_exception=True)
+        _refuse_unusable(template, given.validated_data.get("document", template.document))
+        given.save(slug=slug)
+        return Response(given.data)
+
+
+def _ask_leave(user: User) -> None:
+    if not may_edit_templates(user):
+        raise AccessDenied
+
+
+def _refuse_unusable(template: SheetTemplate, document: object) -> None:
+    """Raise when ``document`` is no template, or would change the meaning of what was read already."""
+    parse_template(document)
+    if document != template.document and (batches := template.batches.count()):
+        raise WrongState(
+            f"{batches} batches were made with the template {template.slug}, so its layout cannot change; "
+            "add the new layout under another slug"
+        )

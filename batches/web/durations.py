@@ -1,0 +1,16 @@
+"""Lengths of time, for people."""
+
+
+def clock(seconds: float) -> str:
+    """Return ``seconds`` as a running clock shows them: 0:07, 12:30, 1:02:03."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def span(seconds: float) -> str:
+    """Return ``seconds`` in words: 0.8 s, 41 s, 2 min 17 s."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, second = divmod(round(seconds), 60)
+    return f"{minutes} min {second} s" if minutes else f"{second} s"

@@ -1,0 +1,141 @@
+"""The pages: doors that ask permission, read or call one verb, and answer."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from batches import services
+from batches.errors import AccessDenied, BatchNotFound, WrongState
+from batches.models import Batch, BatchStatus, Right, SheetTemplate
+from batches.permissions import get_batch_for, may, signed_in
+from batches.web.durations import clock
+from batches.web.stages import steps
+from progress.events import BatchProgressEvent
+from progress.models import ProgressEvent
+
+View = Callable[..., HttpResponse]
+
+BATCHES_ON_A_PAGE = 25
+LOG_LINES = 200
+COVER_FIELD = "cover:"
+"""Before the file name, in the names of the form's fields."""
+
+
+def page(view: View) -> View:
+    """Ask who is there, and answer what the permission gate refuses with a page."""
+
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except BatchNotFound:
+            return _refuse(request, 404, "Batch not found", "There is no such batch, or it was deleted.")
+        except AccessDenied:
+            return _refuse(request, 403, "Access denied", "This batch is somebody else's; its owner can share it.")
+
+    return guarded
+
+
+def _refuse(request: HttpRequest, status: int, heading: str, sentence: str) -> HttpResponse:
+    return render(request, "error.html", {"heading": heading, "sentence": sentence}, status=status)
+
+
+@require_safe
+@page
+def list_batches(request: HttpRequest) -> HttpResponse:
+    """List the batches that the user may watch."""
+    visible = Batch.objects.visible_to(signed_in(request.user))
+    status, search = request.GET.get("status", ""), request.GET.get("search", "").strip()
+    found = visible.select_related("owner", "template")
+    if status in BatchStatus.values:
+        found = found.filter(status=status)
+    if search:
+        found = found.search(search)
+    context = {
+        "batches": Paginator(found, BATCHES_ON_A_PAGE).get_page(request.GET.get("page")),
+        "statuses": BatchStatus.choices,
+        "status": status,
+        "search": search,
+        "is_empty": not (status or search) and not visible.exists(),
+        "template_slug": SheetTemplate.objects.values_list("slug", flat=True).first(),
+    }
+    return render(request, "batches/list.html", context)
+
+
+@require_safe
+@page
+def show_batch(request: HttpRequest, batch_id: str) -> HttpResponse:
+    """Show one batch: all that is known now; what comes later arrives by the stream."""
+    batch = get_batch_for(request.user, batch_id)
+    lines = _read_log(batch)
+    latest = lines[-1] if lines else None
+    context = {
+        "batch": batch,
+        "latest": latest,
+        "lines": lines,
+        "seq": latest.seq if latest else 0,
+        "steps": steps(batch, latest),
+        **_pace(latest),
+        "groups": batch.groups.order_by("number"),
+        "may_operate": may(request.user, batch, Right.OPERATOR),
+        "can_retry": batch.status in (BatchStatus.FAILED, BatchStatus.CANCELLED),
+        "cover_field": COVER_FIELD,
+        "log_lines": LOG_LINES,
+    }
+    return render(request, "batches/batch.html", context)
+
+
+def _pace(latest: BatchProgressEvent | None) -> dict[str, str]:
+    """Return how fast the batch goes, for people; a dash where it cannot be known."""
+    if latest is None:
+        return {"elapsed": clock(0), "rate": "–", "eta": "–"}
+    rate, eta = latest.rate_per_second, latest.eta_seconds
+    return {
+        "elapsed": clock(latest.elapsed_seconds),
+        "rate": "–" if rate is None else f"{rate:.0f} /s" if rate >= 10 else f"{rate:.1f} /s",
+        "eta": "–" if eta is None else clock(eta),
+    }
+
+
+def _read_log(batch: Batch) -> list[BatchProgressEvent]:
+    """Return the last events of ``batch``, the oldest first."""
+    newest = ProgressEvent.objects.filter(batch_id=batch.pk).order_by("-seq")[:LOG_LINES]
+    return [row.event for row in reversed(newest)]
+
+
+@require_POST
+@page
+def cancel(request: HttpRequest, batch_id: str) -> HttpResponse:
+    """Stop a batch."""
+    batch = get_batch_for(request.user, batch_id, right=Right.OPERATOR)
+    return _done(request, batch, lambda: services.cancel_batch(batch, by=signed_in(request.user)))
+
+
+@require_POST
+@page
+def retry(request: HttpRequest, batch_id: str) -> HttpResponse:
+    """Go on with a batch; the form may bring the codes of covers that could not be read."""
+    batch = get_batch_for(request.user, batch_id, right=Right.OPERATOR)
+    covers = {
+        name.removeprefix(COVER_FIELD): code.strip()
+        for name, code in request.POST.items()
+        if name.startswith(COVER_FIELD) and isinstance(code, str) and code.strip()
+    }
+    return _done(request, batch, lambda: services.retry_batch(batch, by=signed_in(request.user), covers=covers))
+
+
+def _done(request: HttpRequest, batch: Batch, verb: Callable[[], None]) -> HttpResponse:
+    """Call ``verb`` and go back to the batch's page, with the reason when it could not be done."""
+    try:
+        verb()
+    except WrongState as error:
+        messages.error(request, str(error))
+    return redirect("batch", batch_id=batch.pk)

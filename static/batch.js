@@ -1,0 +1,148 @@
+// The page of one batch: what the server has painted goes on living through the stream.
+
+import { follow } from "./stream.js";
+import { showAllLocally, showLocally } from "./times.js";
+
+const page = document.getElementById("batch");
+const part = (id) => document.getElementById(id);
+
+const number = new Intl.NumberFormat("en");
+const TICK_MS = 1_000;
+const LONGEST_SILENCE_MS = 15_000; // the clock stops when nothing was heard for so long
+const REPAINT_TRIES = 6;
+const NAMES = { live: "live", reconnecting: "reconnecting", finished: "finished", "signed out": "signed out" };
+
+let latest = null;
+let heardAt = 0;
+let repaintTimer = 0;
+
+function clock(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  const two = (value) => String(value).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+function showEvent(event) {
+  const stageChanged = event.stage !== latest?.stage;
+  latest = event;
+  heardAt = performance.now();
+  showFigures(event);
+  showStep(event);
+  addToLog(event);
+  if (stageChanged) repaintSoon(isTerminal(event) ? REPAINT_TRIES : 1);
+}
+
+function isTerminal(event) {
+  return event.stage === "completed" || event.stage === "failed";
+}
+
+function showFigures(event) {
+  part("message").textContent = event.message;
+  part("bar").value = event.progress_percentage;
+  part("percent").textContent = `${Math.floor(event.progress_percentage)} %`;
+  part("processed").textContent = number.format(event.sheets_processed);
+  part("total").textContent = number.format(event.sheets_total);
+  part("review").textContent = number.format(event.sheets_review);
+  part("elapsed").textContent = clock(event.elapsed_seconds);
+  part("rate").textContent = event.rate_per_second == null ? "–" : `${pace(event.rate_per_second)} /s`;
+  part("eta").textContent = event.eta_seconds == null ? "–" : clock(event.eta_seconds);
+}
+
+function pace(rate) {
+  return rate >= 10 ? Math.round(rate) : rate.toFixed(1);
+}
+
+function showStep(event) {
+  const steps = [...part("steps").children];
+  const at = event.stage === "completed" ? steps.length : steps.findIndex((step) => step.dataset.stage === stageOf(event));
+  if (at < 0) return;
+  steps.forEach((step, position) => {
+    const state = position < at ? "done" : position > at ? "ahead" : stateOf(event);
+    const small = step.querySelector("small");
+    if (small.textContent === step.dataset.state || state !== "done") small.textContent = state;
+    step.dataset.state = state;
+    step.toggleAttribute("aria-current", state === "now");
+    if (state === "now") step.setAttribute("aria-current", "step");
+  });
+}
+
+function stageOf(event) {
+  return event.stage === "failed" ? event.failed_stage : event.stage;
+}
+
+function stateOf(event) {
+  if (event.stage === "failed") return "failed";
+  return event.progress_percentage >= 100 ? "done" : "now";
+}
+
+function addToLog(event) {
+  const time = Object.assign(document.createElement("time"), { dateTime: event.timestamp, title: event.timestamp });
+  showLocally(time);
+  const text = Object.assign(document.createElement("span"), { textContent: event.message });
+  const line = document.createElement("li");
+  line.dataset.seq = event.seq;
+  if (isTerminal(event)) line.className = event.stage;
+  line.append(time, " ", text);
+  const log = part("log");
+  log.prepend(line);
+  while (log.children.length > Number(page.dataset.logLines)) log.lastElementChild.remove();
+}
+
+// What only the server can paint (times of the stages, groups, downloads, forms) is asked for again
+// when a stage begins or the batch ends. Spread out, because all viewers learn of it at the same instant.
+function repaintSoon(tries) {
+  clearTimeout(repaintTimer);
+  repaintTimer = setTimeout(() => repaint(tries), 300 + Math.random() * 1_200);
+}
+
+async function repaint(tries) {
+  const answer = await fetch(location.href).catch(() => null);
+  if (!answer?.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  showAllLocally(fresh);
+  for (const old of document.querySelectorAll("[data-swap]")) {
+    const next = fresh.getElementById(old.id);
+    if (next && next.innerHTML !== old.innerHTML && !isBusy(old)) old.replaceWith(next);
+  }
+  const isPainted = !isTerminal(latest) || fresh.getElementById("batch").dataset.finished === "yes";
+  if (isPainted) showStep(latest);
+  else if (tries > 1) repaintSoon(tries - 1);
+}
+
+/** Whether somebody is in the middle of something there: typing a code, about to cancel. */
+function isBusy(element) {
+  return element.contains(document.activeElement) && document.activeElement.matches("input, button, summary");
+}
+
+function showState(state) {
+  const pill = part("connection");
+  pill.textContent = NAMES[state];
+  pill.className = `pill ${state.replace(" ", "-")}`;
+}
+
+function tick() {
+  if (latest === null || isTerminal(latest) || isWaiting(latest)) return;
+  const silence = Math.min(performance.now() - heardAt, LONGEST_SILENCE_MS);
+  part("elapsed").textContent = clock(latest.elapsed_seconds + silence / 1_000);
+}
+
+/** Whether the batch lies still: its upload is complete and no runner has taken it yet. */
+function isWaiting(event) {
+  return event.stage === "uploading" && event.progress_percentage >= 100;
+}
+
+if (page.dataset.finished !== "yes") {
+  const stop = follow({
+    streamUrl: page.dataset.stream,
+    progressUrl: page.dataset.progress,
+    seq: Number(page.dataset.seq),
+    listener: { event: showEvent, state: showState },
+  });
+  const ticking = setInterval(tick, TICK_MS);
+  addEventListener("pagehide", () => {
+    stop();
+    clearInterval(ticking);
+  });
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
