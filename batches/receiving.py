@@ -216,7 +216,8 @@ class Reception:
             reassemble(
                 arrival,
                 check_archive=index_archive,
-                tell=lambda message: self._tell(message, 100.0),
+                begin=self._tell_whole,
+                finish=self._tell_whole,
                 alive=self._look,
                 seconds=self._worked_seconds,
             )
@@ -255,6 +256,9 @@ class Reception:
         for chunk in chunks_between(self.offset, self.batch.size_bytes, reported=self._reported):
             self._tell(wording.chunk_uploaded(chunk.number, chunk.total, chunk.size_bytes), chunk.percent)
             self._reported = chunk.number
+
+    def _tell_whole(self, message: str) -> None:
+        self._tell(message, 100.0)
 
     def _tell(self, message: str, percent: float) -> None:
         worked = self._worked_seconds()

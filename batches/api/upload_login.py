@@ -1,57 +1,46 @@
-"""Who comes to the upload door: asked with Django's and the API's own means, before a byte of the body is read."""
+"""Who comes to the upload door: asked by Django's and the API's own means, before a byte of the body is read."""
 
 import io
-from dataclasses import dataclass
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
-from rest_framework.exceptions import APIException, NotAuthenticated
-from rest_framework.request import Request
-from rest_framework.views import APIView
 
+from batches.api.authentication import who_asks
 from batches.api.bodies import Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, or why that cannot be believed."""
-
-    user: User | AnonymousUser
-    doubt: APIException | None = None
-
-    def signed_in(self) -> User:
-        """Return the user.
-
-        Raises:
-            APIException: nobody is signed in, the token is no good, or the request comes from another site's page.
-        """
-        if self.doubt:
-            raise self.doubt
-        if isinstance(self.user, AnonymousUser):
-            raise NotAuthenticated
-        return self.user
-
-
-def identify(scope: Scope) -> Caller:
-    """Return who sends the request ``scope``: by bearer token, or by session cookie with its CSRF token.
+def check_host(scope: Scope) -> None:
+    """Return when ``scope`` was sent to one of ALLOWED_HOSTS.
 
     Raises:
-        DisallowedHost: it was sent to a host that is not in ALLOWED_HOSTS.
+        DisallowedHost: it was not.
     """
-    # Without its content type, as there is no form to be looked for in a body that nobody has read.
-    headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"content-type"]
-    request = ASGIRequest({**scope, "headers": headers}, io.BytesIO())
+    _request(scope).get_host()
+
+
+def identify(scope: Scope) -> User:
+    """Return who sent ``scope``: by bearer token, or by session cookie together with its CSRF token.
+
+    Raises:
+        DisallowedHost: see ``check_host``.
+        APIException: nobody is signed in, the token is no good, or the request comes from another site's page.
+    """
+    request = _request(scope)
     request.get_host()
     for middleware in (SessionMiddleware, AuthenticationMiddleware):
         middleware(_no_view).process_request(request)
-    asked = Request(request, authenticators=APIView().get_authenticators())
-    try:
-        return Caller(asked.user)
-    except APIException as doubt:
-        return Caller(AnonymousUser(), doubt)
+    user = who_asks(request)
+    assert isinstance(user, User)  # the site has no other users
+    return user
+
+
+def _request(scope: Scope) -> HttpRequest:
+    # Without its content type, as there is no form to be looked for in a body that nobody has read.
+    headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"content-type"]
+    return ASGIRequest({**scope, "headers": headers}, io.BytesIO())
 
 
 def _no_view(_request: HttpRequest) -> HttpResponse:

@@ -20,7 +20,7 @@ from django.utils.datastructures import CaseInsensitiveMapping
 
 from batches.api.bodies import Body, Receive, Scope, Send
 from batches.api.upload_answers import ANSWERED, Answer, answer_to, send_answer
-from batches.api.upload_login import identify
+from batches.api.upload_login import check_host, identify
 from batches.errors import BatchError
 from batches.models import Batch, BatchStatus, Right
 from batches.permissions import get_batch_for
@@ -98,10 +98,10 @@ class UploadDoor:
         await send_answer(send, answer, with_body=scope["method"] != "HEAD")
 
     async def _answer(self, asked: Asked, scope: Scope) -> Answer:
-        caller = await self._in_thread(identify, scope)
         if asked.method == "OPTIONS":
+            check_host(scope)
             return self._tell_abilities()
-        user = caller.signed_in()
+        user = await self._in_thread(identify, scope)
         protocol.check_version(asked.headers)
         if not asked.upload:
             return await self._create(asked, user)

@@ -59,7 +59,8 @@ def reassemble(
     arrival: Arrival,
     *,
     check_archive: Callable[[Path], object],
-    tell: Callable[[str], None],
+    begin: Callable[[str], None],
+    finish: Callable[[str], None],
     alive: Callable[[], None],
     seconds: Callable[[], float],
 ) -> None:
@@ -67,7 +68,7 @@ def reassemble(
 
     Args:
         check_archive: raises when the ZIP cannot be read.
-        tell: takes the messages of the stage ``uploading``.
+        begin, finish: take the message that the check begins, and that the upload is done.
         alive: called for every MB that is checked; what it raises ends the check.
         seconds: how long the upload has taken by now.
 
@@ -75,7 +76,7 @@ def reassemble(
         UploadRefused: it is not what was announced.
         ArchiveRefused: it is, but no ZIP that can be read.
     """
-    tell(REASSEMBLING)
+    begin(REASSEMBLING)
     check_arrival(arrival, alive=alive)
     check_archive(arrival.path)
-    tell(reassembled(arrival.size_bytes, seconds()))
+    finish(reassembled(arrival.size_bytes, seconds()))
