@@ -36,6 +36,10 @@ MOST_PAPER_REACH = 0.9
 PAPER_PATCH_PX = 1
 """Paper is measured in four squares of 3 × 3 pixels: their mean has a third of the noise of a pixel."""
 
+LOOK_RANK = 0.25
+"""The look of an option's print is that of its bubble of this rank on the sheet, from the lightest: right while one
+bubble in four is blank."""
+
 PLANS_KEPT = 16
 """Templates whose plans a process remembers; a batch has one."""
 
@@ -57,6 +61,7 @@ class Plan:
     field_starts: npt.NDArray[np.intp]  # (F,) first bubble of each field
     fields: npt.NDArray[np.intp]  # (N,) the field of each bubble
     options: npt.NDArray[np.intp]  # (N,) which printed look each bubble has: the same letter, the same number
+    look_ranks: npt.NDArray[np.intp]  # for each look its bubble of rank LOOK_RANK, when bubbles are sorted by look
     blocks: npt.NDArray[np.intp]  # (N,) the block of each bubble
     sizes: tuple[Size, ...]
     least_width: float  # of a decoded picture, pixels
@@ -141,25 +146,26 @@ LEAST_CONTRAST = 0.3
 measure, and faint noise would be blown up to marks."""
 
 
+PARTS = 8
+"""What is measured at a bubble: disc, ring, inner gap, outer gap, and four patches of paper."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """The pixels of one bubble, as distances in the flattened picture."""
+    """The pixels of one bubble, as distances in the flattened picture, part after part."""
 
-    offsets: Indices  # (K,) disc, ring, inner gap, outer gap, then four patches of paper
-    starts: npt.NDArray[np.intp]  # (4,) where disc, ring, inner and outer gap begin
-    sizes: Floats  # (4,) how many pixels each has
-    paper_start: int
+    offsets: Indices  # (K,)
+    starts: npt.NDArray[np.intp]  # (PARTS,) where each part begins
+    sizes: Floats  # (PARTS,) how many pixels each has
 
 
 def _measure_means(flat: npt.NDArray[np.uint8], places: Indices, shape: _Shape) -> Floats:
     """Return the mean gray level of disc, ring, inner gap, outer gap and paper of each place: (5, N)."""
     samples = flat.take(places[:, None] + shape.offsets)
-    sums = np.add.reduceat(samples[:, : shape.paper_start], shape.starts, axis=1, dtype=np.float32)
-    patches = samples[:, shape.paper_start :].reshape(len(places), 4, -1).mean(axis=2, dtype=np.float32)
+    means = np.add.reduceat(samples, shape.starts, axis=1, dtype=np.float32) / shape.sizes
     # Of four patches the middle of the lightest two: a neighbour's mark or a number printed beside reaches one or two.
-    patches.sort(axis=1)
-    paper = patches[:, 2:].mean(axis=1, dtype=np.float32)
-    return np.vstack([(sums / shape.sizes).T, paper])
+    paper = np.sort(means[:, 4:], axis=1)[:, 2:].mean(axis=1)
+    return np.vstack([means[:, :4].T, paper])
 
 
 def _rounded(lengths: tuple[float, float], scale: float) -> tuple[float, float]:
@@ -178,14 +184,15 @@ def _shape(half: tuple[float, float], paper: tuple[float, float], width: int) ->
     lengths = [len(part) for part in parts]
     return _Shape(
         offsets=flat_indices(np.concatenate(parts), width),
-        starts=np.cumsum([0, *lengths[:3]]).astype(np.intp),
-        sizes=np.array(lengths[:4], dtype=np.float32),
-        paper_start=sum(lengths[:4]),
+        starts=np.cumsum([0, *lengths[:-1]]).astype(np.intp),
+        sizes=np.array(lengths, dtype=np.float32),
     )
 
 
 def _ring_of(x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], radius: Floats, bounds: tuple[float, float]) -> Points:
     within = (radius >= bounds[0]) & (radius <= bounds[1])
+    if bounds[0]:
+        within &= (x + y) % 2 == 0  # every other pixel tells whether there is a ring; only ink is measured in full
     return np.column_stack([x[within], y[within]]).astype(np.float32)
 
 
@@ -199,13 +206,16 @@ def _make_plan(template: Template) -> Plan:
     blocks = [(block, field) for block in template.blocks for field in block.fields]
     counts = np.array([len(field.bubbles) for _, field in blocks])
     values = sorted({bubble.value for bubble in bubbles})
+    options = np.array([values.index(b.value) for b in bubbles], dtype=np.intp)
+    per_option = np.bincount(options)
     block_numbers = {block.name: i for i, block in enumerate(template.blocks)}
     sizes = _group_sizes(template)
     return Plan(
         centres=np.array([(b.x, b.y) for b in bubbles], dtype=np.float32),
         field_starts=np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp),
         fields=np.repeat(np.arange(len(counts)), counts),
-        options=np.array([values.index(b.value) for b in bubbles], dtype=np.intp),
+        options=options,
+        look_ranks=np.cumsum([0, *per_option[:-1]]) + (LOOK_RANK * per_option).astype(np.intp),
         blocks=np.repeat([block_numbers[block.name] for block, _ in blocks], counts),
         sizes=sizes,
         least_width=LEAST_BUBBLE_PX * template.page_width / min(min(b.width, b.height) for b in bubbles),

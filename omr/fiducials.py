@@ -67,17 +67,16 @@ def find_placements(gray: Gray, template: Template) -> Iterator[Placement]:
         for turned in (matrix, turn_matrix(matrix, template.page_width, template.page_height)):
             yield Placement(matrix=turned, scale=measure_scale(turned, centre), residual=0.0, black=black)
         return
-    corners = _locate(gray, template)
+    corners, residual = _locate(gray, template)
     known = np.array(template.fiducials.centres, dtype=np.float32)
     black = _measure_black(gray, corners, template.fiducials.size * gray.shape[1] / template.page_width)
     for lying in (corners, corners[[2, 3, 0, 1]]):
         matrix = fit_perspective(known, lying)
-        residual = measure_residual(known, lying)
         yield Placement(matrix=matrix, scale=measure_scale(matrix, centre), residual=residual, black=black)
 
 
-def _locate(gray: Gray, template: Template) -> Points:
-    """Return the four centres, (4, 2), or raise what stands in the way."""
+def _locate(gray: Gray, template: Template) -> tuple[Points, float]:
+    """Return the four centres, (4, 2), and how far they are from an affine fit; or raise what stands in the way."""
     found = [corner for corner in find_fiducials(gray, template) if corner is not None]
     if not found:
         refuse_blank(gray)
@@ -90,7 +89,7 @@ def _locate(gray: Gray, template: Template) -> Points:
     if share > MOST_RESIDUAL or not all(_agree(found[a], found[b], (a, b), gray, template) for a, b in _EDGES):
         seen = f"four fiducials found that lie {share:.1%} of the page's width beside the template's"
         raise PoorFit(f"{seen}, at most {MOST_RESIDUAL:.1%} expected; check for folds and scan the page flat")
-    return corners
+    return corners, residual
 
 
 _EDGES = ((0, 1), (3, 2), (0, 3), (1, 2))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from omr.types import Gray, Matrix, Points
 
-Indices = npt.NDArray[np.int32]
+Indices = npt.NDArray[np.intp]
 """Places in a flattened image."""
 
 
@@ -28,7 +28,8 @@ def scale_matrix(scale_x: float, scale_y: float) -> Matrix:
 
 def turn_matrix(matrix: Matrix, page_width: float, page_height: float) -> Matrix:
     """Return ``matrix`` for the same page lying upside down."""
-    return matrix @ np.array([[-1.0, 0.0, page_width], [0.0, -1.0, page_height], [0.0, 0.0, 1.0]])
+    turned: Matrix = matrix @ np.array([[-1.0, 0.0, page_width], [0.0, -1.0, page_height], [0.0, 0.0, 1.0]])
+    return turned
 
 
 def as_scanned(matrix: Matrix, shrink: float) -> Matrix:
@@ -64,8 +65,8 @@ def measure_scale(matrix: Matrix, point: Points) -> float:
 
 def flat_indices(points: Points, width: int) -> Indices:
     """Return the place of the pixel nearest to each point in a flattened image ``width`` pixels wide."""
-    nearest = np.rint(points).astype(np.int32)
-    return nearest[:, 1] * np.int32(width) + nearest[:, 0]
+    nearest = np.rint(points).astype(np.intp)  # the type numpy looks up with: another one would be converted each time
+    return nearest[:, 1] * width + nearest[:, 0]
 
 
 def are_inside(points: Points, gray: Gray, margin: float) -> bool:
