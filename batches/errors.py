@@ -1,19 +1,24 @@
 """What can go wrong with a batch.
 
     BatchError                   code and a sentence for the user; the runner records it and stops
-    ├── ArchiveRefused           codes not_a_zip, archive_truncated, archive_empty, no_pages, unsafe_member,
-    │                            encrypted_member, bomb; names the member
+    ├── ArchiveRefused           codes not_a_zip, archive_truncated, archive_empty, archive_missing, archive_changed,
+    │                            no_pages, unsafe_member, encrypted_member, unsupported_compression, bomb;
+    │                            names the member
     ├── CoversUnusable           codes cover_unreadable, no_cover, sheets_before_cover, cover_repeated; names every file
     ├── TemplateUnusable         codes unknown_template, template_invalid
     ├── BatchCancelled           code cancelled
     ├── NoSpaceLeft              code no_space
+    ├── RedisUnreachable         code redis_unreachable: workers have nowhere to put what they read
     └── LeaseHeld / LeaseLost    codes lease_held, lease_lost: another runner works on this batch
+    DamagedPage                  a PageError, code damaged_page: the archive does not give it whole; it is set aside
     BatchNotFound                no such batch (404)
     AccessDenied                 it is somebody else's (403)
     WrongState                   what was asked cannot be done in this state (409)
 
 Codes are stable; sentences may be reworded.
 """
+
+from omr.errors import PageError
 
 
 class BatchError(Exception):
@@ -48,12 +53,22 @@ class NoSpaceLeft(BatchError):
     code = "no_space"
 
 
+class RedisUnreachable(BatchError):
+    code = "redis_unreachable"
+
+
 class LeaseHeld(BatchError):
     code = "lease_held"
 
 
 class LeaseLost(BatchError):
     code = "lease_lost"
+
+
+class DamagedPage(PageError):
+    """A page that cannot be taken out of its archive whole."""
+
+    code = "damaged_page"
 
 
 class BatchNotFound(Exception):

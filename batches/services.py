@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, User
 from django.db import transaction
 from django.utils import timezone
 
@@ -38,7 +38,7 @@ class GivenArchive:
     path: Path | None = None  # somebody's file on this machine; None: it will be uploaded
 
 
-def create_batch(owner: AbstractUser, template: SheetTemplate, *, archive: GivenArchive, name: str = "") -> Batch:
+def create_batch(owner: User, template: SheetTemplate, *, archive: GivenArchive, name: str = "") -> Batch:
     """Return a new batch in the state ``uploading``; its name is the ZIP's when none is given."""
     batch_id = uuid.uuid4()
     local = archive.path is not None

@@ -1,0 +1,74 @@
+"""The lease of one batch, kept while a runner works: one writer at a time, and a dead one is replaced."""
+
+import os
+import secrets
+import socket
+import threading
+import time
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import structlog
+from django.db import DatabaseError, connection
+
+from batches.errors import LeaseHeld, LeaseLost
+from batches.models import Batch
+
+DURATION = timedelta(seconds=30)
+RENEWAL_SECONDS = 5.0
+
+logger = structlog.get_logger(__name__)
+
+
+class Lease:
+    """Holds ``batch`` from the ``with`` line to its end; a thread renews it."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.holder = f"{socket.gethostname()[:50]} {os.getpid()} {secrets.token_hex(4)}"
+        self._batch = batch
+        self._renewed_at = time.monotonic()
+        self._lost = False
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name=f"lease {batch.pk}", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Take the lease.
+
+        Raises:
+            LeaseHeld: another runner has it.
+        """
+        if not self._batch.take_lease(self.holder, DURATION):
+            self._batch.refresh_from_db()
+            raise LeaseHeld(f"{self._batch}: another runner works on it ({self._batch.lease_holder})")
+        self._renewed_at = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._done.set()
+        self._thread.join()
+        self._batch.release_lease(self.holder)
+
+    def require(self) -> None:
+        """Raise LeaseLost unless the batch is surely still ours."""
+        # Also by the clock: after this process lay still, another may have taken over before the thread notices.
+        if self._lost or time.monotonic() - self._renewed_at > DURATION.total_seconds():
+            raise LeaseLost(f"{self._batch}: another runner has taken over")
+
+    def _keep(self) -> None:
+        try:
+            while not self._done.wait(RENEWAL_SECONDS):
+                self._renew()
+        finally:
+            connection.close()
+
+    def _renew(self) -> None:
+        asked_at = time.monotonic()
+        try:
+            # The row alone: the batch object belongs to the thread that works on it.
+            kept = Batch(pk=self._batch.pk).take_lease(self.holder, DURATION)
+        except DatabaseError:
+            logger.warning("lease_not_renewed", batch_id=str(self._batch.pk), exc_info=True)
+            return
+        self._renewed_at, self._lost = asked_at, not kept

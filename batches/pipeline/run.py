@@ -1,0 +1,115 @@
+"""What a stage is given: one attempt at one batch."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from batches.archive import Page
+from batches.errors import BatchCancelled
+from batches.models import COUNT_FIELDS, Batch
+from batches.pipeline.lease import Lease
+from batches.pipeline.workspace import Workspace
+from batches.workers.base import Chunk, Place, Workers
+from batches.workers.records import Form
+from progress.events import BatchProgressEvent, ProcessingStage
+from progress.models import ProgressEvent
+from progress.publisher import publish_progress
+
+CHECK_SECONDS = 0.5
+SMALLEST_CHUNK, LARGEST_CHUNK = 8, 48
+CHUNKS_A_WORKER = 6
+"""A batch gives each worker several chunks, so that none idles at the end and progress is seen to move."""
+
+BEFORE_THE_END = 99.9
+"""The percentage that only a stage's last event passes: it tells that the stage is finished."""
+
+
+class Interrupted(Exception):
+    """Somebody asked this process to stop; the batch can be continued."""
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One attempt at one batch. The counts are those of ``batch``; stages change them and report."""
+
+    batch: Batch
+    form: Form  # the template
+    template: str  # its document, JSON
+    workspace: Workspace
+    workers: Workers
+    results: Place  # where workers put what they read
+    lease: Lease
+    stop: threading.Event
+    listener: Callable[[BatchProgressEvent], None]
+    worked_before_seconds: float
+    stage: ProcessingStage = ProcessingStage.EXTRACTING
+    started_at: float = field(default_factory=time.monotonic)
+    begun: bool = False  # whether the stage had told of its start before
+    floor: float = 0.0  # how far the stage had come before, percent
+    _checked_at: float = 0.0
+
+    def enter(self, stage: ProcessingStage) -> None:
+        """Make ``stage`` the one that reports, and find out what it has said before."""
+        told = ProgressEvent.objects.filter(batch_id=self.batch.pk, stage=stage)
+        latest = told.order_by("-seq").first()
+        self.stage, self.begun = stage, latest is not None
+        self.floor = 0.0
+        if latest and latest.event.attempt == self.batch.attempt:
+            self.floor = latest.event.progress_percentage
+
+    def begin(self, message: str) -> None:
+        """Tell that the stage begins; a stage that goes on where it was has done so already."""
+        if not self.begun:
+            self.report(message, 0.0)
+
+    def finish(self, message: str) -> None:
+        """Tell that the stage has done, and left, all it should."""
+        self._tell(message, 100.0)
+
+    def report(
+        self, message: str, percent: float, *, rate_per_second: float | None = None, eta_seconds: float | None = None
+    ) -> None:
+        """Tell how far the stage has come; never less than was told before."""
+        percent = max(self.floor, min(percent, BEFORE_THE_END))
+        self._tell(message, percent, rate_per_second=rate_per_second, eta_seconds=eta_seconds)
+
+    def _tell(self, message: str, percent: float, **more: float | None) -> None:
+        self.lease.require()
+        self.batch.stage = self.stage
+        self.take_time()
+        self.batch.save(update_fields=COUNT_FIELDS)
+        report = self.batch.report(self.stage, message, progress_percentage=percent, **more)
+        self.listener(publish_progress(self.batch.pk, report))
+
+    def take_time(self) -> None:
+        """Write the working time so far into the batch."""
+        self.batch.worked_seconds = self.worked_before_seconds + time.monotonic() - self.started_at
+
+    def check(self) -> None:
+        """Look whether to go on; cheap enough for every loop.
+
+        Raises:
+            BatchCancelled, Interrupted, LeaseLost: not.
+        """
+        if self.stop.is_set():
+            raise Interrupted
+        now = time.monotonic()
+        if now - self._checked_at < CHECK_SECONDS:
+            return
+        self._checked_at = now
+        self.lease.require()
+        if Batch.objects.filter(pk=self.batch.pk, cancel_requested=True).exists():
+            raise BatchCancelled("cancelled")
+
+    def chunks(self, pages: Sequence[tuple[int, Page]]) -> Iterator[Chunk]:
+        """Give ``pages``, each with its position in the index, in portions for workers."""
+        fair = len(pages) // (self.workers.width * CHUNKS_A_WORKER)
+        size = min(max(fair, SMALLEST_CHUNK), LARGEST_CHUNK)
+        for start in range(0, len(pages), size):
+            yield Chunk(
+                archive=self.batch.archive_path,
+                template=self.template,
+                pages=tuple(pages[start : start + size]),
+                results=self.results,
+            )

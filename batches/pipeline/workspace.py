@@ -1,0 +1,144 @@
+"""The folder of one run: its file names and what is in them. Everything is written aside, then renamed."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from batches.archive import Page
+from progress.events import ProcessingStage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveIndex:
+    """The pages of the archive, in natural order, and which of them are surely sheets."""
+
+    pages: tuple[Page, ...]
+    surely_sheets: tuple[bool, ...]  # page by page
+    fingerprint: tuple[int, int]  # size in bytes and time of change of the archive that was indexed
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedGroup:
+    """The sheets under one cover."""
+
+    code: str
+    cover_file_name: str
+    sheet_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSheet:
+    """Where one sheet belongs; its position in the batch is its place in the plan."""
+
+    index: int  # position of its page in the archive's index, from 0
+    group: int  # position of its group, from 0
+    number: int  # position in the group, from 1
+    error_code: str = ""  # set aside already, and why
+    error_message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What belongs where: known before the first sheet is read."""
+
+    groups: tuple[PlannedGroup, ...]
+    sheets: tuple[PlannedSheet, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A run's folder, and the one of its results."""
+
+    folder: Path
+    results: Path
+
+    @property
+    def index(self) -> Path:
+        return self.folder / "pages.json"
+
+    @property
+    def plan(self) -> Path:
+        return self.folder / "groups.json"
+
+    @property
+    def readings(self) -> Path:
+        return self.folder / "readings.msgpack"
+
+    @property
+    def sheets_csv(self) -> Path:
+        return self.results / "sheets.csv"
+
+    @property
+    def answers_csv(self) -> Path:
+        return self.results / "answers.csv"
+
+    @property
+    def responses_csv(self) -> Path:
+        return self.results / "responses.csv"
+
+    def has_left(self, stage: ProcessingStage) -> bool:
+        """Return whether the files that a finished ``stage`` leaves are there."""
+        files = {
+            ProcessingStage.EXTRACTING: (self.index,),
+            ProcessingStage.ORGANIZING_QR: (self.plan,),
+            ProcessingStage.COLLECTING_RESULTS: (self.readings,),
+            ProcessingStage.GENERATING_CSV: (self.sheets_csv, self.answers_csv, self.responses_csv),
+        }
+        return all(file.exists() for file in files.get(stage, ()))
+
+    def write_index(self, index: ArchiveIndex) -> None:
+        pages = [astuple(page) for page in index.pages]
+        document = {"fingerprint": index.fingerprint, "pages": pages, "surely_sheets": index.surely_sheets}
+        _write_json(self.index, document)
+
+    def read_index(self) -> ArchiveIndex:
+        document = json.loads(self.index.read_text(encoding="utf-8"))
+        size_bytes, changed_ns = document["fingerprint"]
+        return ArchiveIndex(
+            pages=tuple(Page(*values) for values in document["pages"]),
+            surely_sheets=tuple(document["surely_sheets"]),
+            fingerprint=(size_bytes, changed_ns),
+        )
+
+    def write_plan(self, plan: Plan) -> None:
+        groups, sheets = [astuple(group) for group in plan.groups], [astuple(sheet) for sheet in plan.sheets]
+        _write_json(self.plan, {"groups": groups, "sheets": sheets})
+
+    def read_plan(self) -> Plan:
+        document = json.loads(self.plan.read_text(encoding="utf-8"))
+        return Plan(
+            groups=tuple(PlannedGroup(*values) for values in document["groups"]),
+            sheets=tuple(PlannedSheet(*values) for values in document["sheets"]),
+        )
+
+    def remove(self) -> None:
+        """Delete the run's folder; the results stay."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _write_json(path: Path, document: object) -> None:
+    with write_aside(path) as file:
+        file.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+@contextmanager
+def write_aside(path: Path) -> Iterator[BinaryIO]:
+    """Give a file that becomes ``path`` when it is whole and on disk; until then ``path`` is what it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.part")
+    with aside.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def fingerprint(archive: Path) -> tuple[int, int]:
+    """Return what tells whether ``archive`` is still the file that was indexed."""
+    status = archive.stat()
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,87 @@
+"""What a worker does with one chunk. Loaded by workers only: this is where numpy and OpenCV come in."""
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+
+from batches.archive import Archive, Page
+from batches.workers.base import Chunk, Job, PageKind, Verdict, Verdicts
+from batches.workers.outcomes import store_records
+from batches.workers.records import Form, PageRecord
+from omr.errors import PageError
+from omr.gate import HEAD_FRACTION, Kind, looks_like_sheet, read_candidate
+from omr.reader import read_page
+from omr.template import Template, parse_template
+
+
+def run_job(job: Job, chunk: Chunk) -> Verdicts:
+    """Do ``job`` with ``chunk``.
+
+    Raises:
+        RedisUnreachable: the readings could not be put anywhere.
+    """
+    work: dict[Job, Callable[[Chunk], Verdicts]] = {
+        Job.GATE: gate_chunk,
+        Job.CANDIDATES: judge_candidates,
+        Job.SHEETS: read_sheets,
+    }
+    return work[job](chunk)
+
+
+def gate_chunk(chunk: Chunk) -> Verdicts:
+    """Return for each page whether its first bytes show that it is surely a sheet."""
+    template = _form(chunk.template).template
+    with Archive(chunk.archive) as archive:
+        return tuple(Verdict(kind=_gate(archive, page, template)) for _, page in chunk.pages)
+
+
+def _gate(archive: Archive, page: Page, template: Template) -> PageKind:
+    try:
+        surely = looks_like_sheet(archive.read_head(page, HEAD_FRACTION), template)
+    except PageError:
+        surely = False
+    return PageKind.SHEET if surely else PageKind.CANDIDATE
+
+
+def judge_candidates(chunk: Chunk) -> Verdicts:
+    """Return for each page, read whole, whether it is a cover, a sheet or neither."""
+    template = _form(chunk.template).template
+    with Archive(chunk.archive) as archive:
+        return tuple(_judge(archive, page, template) for _, page in chunk.pages)
+
+
+def _judge(archive: Archive, page: Page, template: Template) -> Verdict:
+    try:
+        content = archive.read(page)
+        candidate = read_candidate(content, template)
+        if candidate.kind is Kind.COVER:
+            return Verdict(kind=PageKind.COVER, code=candidate.code or "")
+        if candidate.kind is Kind.NEITHER:
+            read_page(content, template)  # says what is wrong with it, or that it is a sheet after all
+    except PageError as error:
+        return Verdict(kind=PageKind.SET_ASIDE, error_code=error.code, error_message=str(error))
+    return Verdict(kind=PageKind.SHEET)
+
+
+def read_sheets(chunk: Chunk) -> Verdicts:
+    """Read each page and put the records into Redis, in the chunk's own field."""
+    form = _form(chunk.template)
+    with Archive(chunk.archive) as archive:
+        records = [_read(archive, index, page, form) for index, page in chunk.pages]
+    store_records(chunk, records)
+    return tuple(
+        Verdict(kind=PageKind.SHEET if record.is_read else PageKind.SET_ASIDE, needs_review=form.needs_review(record))
+        for record in records
+    )
+
+
+def _read(archive: Archive, index: int, page: Page, form: Form) -> PageRecord:
+    try:
+        return form.record(index, read_page(archive.read(page), form.template))
+    except PageError as error:
+        return PageRecord.of_error(index, error)
+
+
+@lru_cache(maxsize=8)
+def _form(template: str) -> Form:
+    return Form(parse_template(json.loads(template)))

@@ -1,0 +1,141 @@
+"""What was read from a page, as it is put into Redis and into files: one short msgpack array a page."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, BinaryIO
+
+import msgpack
+
+from omr.errors import PageError
+from omr.template import Column, Template
+from omr.types import Doubt, Fit, Reading
+
+BLANK = -1
+
+Choice = int | tuple[int, ...]
+"""Of one field: the marked bubble's position in print order, BLANK, or the positions of several."""
+
+_DOUBTS = tuple(Doubt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRecord:
+    """One page: its reading, or why there is none."""
+
+    index: int  # position in the archive's index, from 0
+    choices: tuple[Choice, ...] = ()  # in the order of Template.fields; empty for a page that was set aside
+    confidences: bytes = b""  # percent, likewise
+    doubts: dict[int, Doubt] | None = None  # position of a field → why it is doubtful
+    fit: tuple[float, ...] = ()  # matrix (9), residual, width and height of omr.types.Fit
+    error_code: str = ""
+    error_message: str = ""
+
+    @property
+    def is_read(self) -> bool:
+        return not self.error_code
+
+    @classmethod
+    def of_error(cls, index: int, error: PageError) -> "PageRecord":
+        return cls(index=index, error_code=error.code, error_message=str(error))
+
+    def packed(self) -> bytes:
+        if self.error_code:
+            return _pack((self.index, self.error_code, self.error_message))
+        doubts = {position: _DOUBTS.index(doubt) for position, doubt in (self.doubts or {}).items()}
+        return _pack((self.index, self.choices, self.confidences, doubts, self.fit))
+
+    @classmethod
+    def _of_values(cls, values: tuple[Any, ...]) -> "PageRecord":
+        if len(values) == 3:
+            return cls(index=values[0], error_code=values[1], error_message=values[2])
+        index, choices, confidences, doubts, fit = values
+        named = {position: _DOUBTS[number] for position, number in doubts.items()}
+        return cls(index=index, choices=choices, confidences=confidences, doubts=named, fit=fit)
+
+
+def _pack(values: tuple[Any, ...]) -> bytes:
+    packed: bytes = msgpack.packb(values)
+    return packed
+
+
+def split_records(packed: bytes) -> Iterator[tuple[PageRecord, bytes]]:
+    """Give the records whose packed forms, one behind the other, are ``packed``, each with its own bytes."""
+    unpacker = msgpack.Unpacker(use_list=False, strict_map_key=False, max_buffer_size=0)
+    unpacker.feed(packed)
+    start = 0
+    for values in unpacker:
+        end = unpacker.tell()
+        yield PageRecord._of_values(values), packed[start:end]
+        start = end
+
+
+def read_records(file: BinaryIO) -> Iterator[PageRecord]:
+    """Give the records in ``file`` one by one."""
+    unpacker = msgpack.Unpacker(file, use_list=False, strict_map_key=False)
+    return map(PageRecord._of_values, unpacker)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A template as records speak of it: fields by position."""
+
+    template: Template
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Field → its position in Template.fields."""
+        return {field.name: position for position, field in enumerate(self.template.fields)}
+
+    @cached_property
+    def values(self) -> tuple[tuple[str, ...], ...]:
+        """What the bubbles of each field mean, in print order."""
+        return tuple(tuple(bubble.value for bubble in field.bubbles) for field in self.template.fields)
+
+    @cached_property
+    def wanted(self) -> frozenset[int]:
+        """The positions of the fields that are in the results."""
+        return frozenset(p for column in self.template.columns for p in self.positions(column))
+
+    @cached_property
+    def identity(self) -> tuple[int, ...]:
+        """The positions of the fields of identity."""
+        return tuple(p for column in self.template.identity for p in self.positions(column))
+
+    def positions(self, column: Column) -> tuple[int, ...]:
+        return tuple(self.position[name] for name in column.fields)
+
+    def record(self, index: int, reading: Reading) -> PageRecord:
+        """Return the record of ``reading``, read from page ``index``."""
+        marks = reading.marks
+        return PageRecord(
+            index=index,
+            choices=tuple(_choice(self.values[i], mark.choices) for i, mark in enumerate(marks)),
+            confidences=bytes(round(100 * min(max(mark.confidence, 0.0), 1.0)) for mark in marks),
+            doubts={i: mark.doubt for i, mark in enumerate(marks) if mark.doubt and i in self.wanted},
+            fit=_fit_values(reading.fit),
+        )
+
+    def needs_review(self, record: PageRecord) -> bool:
+        """Return whether a person has to look: unreadable, something doubtful, or it is not clear whose sheet it is."""
+        if not record.is_read or record.doubts:
+            return True
+        return any(record.choices[p] == BLANK or isinstance(record.choices[p], tuple) for p in self.identity)
+
+    def doubtful_fields(self, record: PageRecord) -> list[str]:
+        """Return the names of the fields that a person has to look at, in print order."""
+        if not record.is_read:
+            return []
+        unclear = {p for p in self.identity if record.choices[p] == BLANK or isinstance(record.choices[p], tuple)}
+        return [self.template.fields[p].name for p in sorted(unclear | set(record.doubts or {}))]
+
+
+def _choice(values: tuple[str, ...], chosen: Iterable[str]) -> Choice:
+    positions = tuple(values.index(value) for value in chosen)
+    if len(positions) == 1:
+        return positions[0]
+    return positions or BLANK
+
+
+def _fit_values(fit: Fit) -> tuple[float, ...]:
+    return (*map(float, fit.matrix), float(fit.residual_px), int(fit.page_width_px), int(fit.page_height_px))
