@@ -141,7 +141,7 @@ class Reception:
         return self._appender.offset
 
     def take(self, piece: bytes | bytearray) -> None:
-        """Put ``piece`` at the end, and report each chunk that is whole with it.
+        """Put ``piece``, which may be empty, at the end, and report each chunk that is whole with it.
 
         Raises:
             Refused: it goes past the announced length; nothing of it was taken.
@@ -149,7 +149,8 @@ class Reception:
             BatchCancelled: somebody cancelled the batch.
         """
         with self._turn:
-            self._note_first_byte()
+            if piece:
+                self._note_first_byte()
             try:
                 self._appender.append(piece)
             except LengthExceeded as error:

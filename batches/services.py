@@ -105,6 +105,8 @@ def end_cancelled(batch: Batch) -> None:
     stage = batch.stage or ProcessingStage.UPLOADING
     batch.end(BatchStatus.CANCELLED, BatchCancelled(wording.CANCELLED), failed_stage=stage)
     publish_progress(batch.pk, batch.failure_report())
+    if batch.archive_kind == ArchiveKind.UPLOADED and not batch.has_finished(ProcessingStage.UPLOADING):
+        batch.archive.unlink(missing_ok=True)  # an upload that was ended in the middle cannot go on
 
 
 def retry_batch(batch: Batch, *, by: AbstractUser, covers: Mapping[str, str] | None = None) -> None:

@@ -10,6 +10,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 PIECE_BYTES = 2**20
+PULSE_SECONDS = 1.0
 
 
 class Body:
@@ -18,7 +19,9 @@ class Body:
     def __init__(self, receive: Receive, *, silence_seconds: float) -> None:
         self._receive = receive
         self._silence_seconds = silence_seconds
+        self._heard_at = asyncio.get_running_loop().time()
         self._waiting: asyncio.Timeout | None = None
+        self._is_whole = False
         self.is_stopped = False  # somebody else goes on with the upload
         self.is_silent = False  # nothing came for too long
         self.is_gone = False  # the client is
@@ -34,28 +37,34 @@ class Body:
             self._waiting.reschedule(asyncio.get_running_loop().time())
 
     async def pieces(self) -> AsyncGenerator[bytearray]:
-        """Give the body in pieces of a megabyte or so, to its end or to where it is cut."""
-        gathered, more = bytearray(), True
-        while more and not self.is_cut:
-            content, more = await self._next()
+        """Give the body in pieces of a megabyte or so, to its end or to where it is cut.
+
+        From a slow client, what there is comes every second, and an empty piece when there is nothing: so what arrived
+        is soon on the disk, and whoever takes the pieces can look after other things.
+        """
+        gathered = bytearray()
+        while not (self._is_whole or self.is_cut):
+            content = await self._next()
             gathered += content
-            if len(gathered) >= PIECE_BYTES:
+            if len(gathered) >= PIECE_BYTES or not content:
                 yield gathered
                 gathered = bytearray()
         if gathered:
             yield gathered
 
-    async def _next(self) -> tuple[bytes, bool]:
-        """Return what came next, and whether more is to come."""
+    async def _next(self) -> bytes:
+        """Return what came next; nothing after a pulse without anything, and at the end."""
+        clock = asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout(self._silence_seconds) as self._waiting:
+            async with asyncio.timeout(PULSE_SECONDS) as self._waiting:
                 message = await self._receive()
         except TimeoutError:
-            self.is_silent = not self.is_stopped
-            return b"", False
+            self.is_silent = not self.is_stopped and clock() - self._heard_at > self._silence_seconds
+            return b""
         finally:
             self._waiting = None
-        if message["type"] == "http.disconnect":
-            self.is_gone = True
-            return b"", False
-        return message.get("body", b""), message.get("more_body", False)
+        self._heard_at = clock()
+        self.is_gone = message["type"] == "http.disconnect"
+        self._is_whole = not self.is_gone and not message.get("more_body", False)
+        content: bytes = message.get("body", b"")
+        return content
