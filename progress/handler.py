@@ -17,10 +17,10 @@ from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from progress import sse
+from progress.flow import Send, waiting_for_room
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 logger = structlog.get_logger("progress")
 
@@ -102,14 +102,15 @@ async def _send_body(stream: EventStream, exchange: _Exchange) -> None:
 
 
 async def _send_frames(stream: EventStream, send: Send) -> None:
-    try:
-        async for frames in stream.frames:
-            await send({"type": "http.response.body", "body": frames, "more_body": True})
-    except Exception:
-        # Not raised: after the first byte a server may leave the connection open and silent for ever. An end that the
-        # client sees makes it come back to where it was.
-        logger.exception("stream_broken")
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    with waiting_for_room(send) as send_next:
+        try:
+            async for frames in stream.frames:
+                await send_next({"type": "http.response.body", "body": frames, "more_body": True})
+        except Exception:
+            # Not raised: after the first byte a server may leave the connection open and silent for ever. An end that
+            # the client sees makes it come back to where it was.
+            logger.exception("stream_broken")
+        await send_next({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _wait_until_gone(receive: Receive) -> None:

@@ -28,7 +28,7 @@ CHECK_SECONDS = 2.0
 JOIN_SECONDS = 1.0
 CLOSE_SECONDS = 1.0
 
-READ_LIMIT = 500
+READ_LIMIT = 200
 READS_AT_ONCE = 4
 
 PROCESS_NAME = f"{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,27 @@
+"""Sites that are being served, one for each server, shared by the tests that leave them as they were."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.progress.live import Live, serving
+from tests.site import Site
+
+SERVERS = ("daphne", "uvicorn")
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def live(request: pytest.FixtureRequest, migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A site served by each of the servers in turn. Its batches and users stay: each test takes new ones."""
+    var = tmp_path_factory.mktemp(request.param) / "var"
+    shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
+    with serving(Site(var), request.param) as live:
+        yield live
+
+
+@pytest.fixture
+def batch(live: Live) -> str:
+    """A batch of ann's, without events."""
+    return live.writer.add_batch()

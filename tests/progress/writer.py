@@ -1,0 +1,70 @@
+"""Another process of the site that writes: ``python -m tests.progress.writer``, one JSON command a line.
+
+Answers each line with one line of JSON. It stands for the runner and for whoever made the accounts.
+"""
+
+import json
+import os
+import sys
+from typing import Any
+from uuid import UUID, uuid4
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    for line in sys.stdin:
+        command: dict[str, Any] = json.loads(line)
+        sys.stdout.write(json.dumps(COMMANDS[command.pop("do")](**command)) + "\n")
+        sys.stdout.flush()
+
+
+def add_user(name: str, *, superuser: bool) -> dict[str, str]:
+    """Add a user; give a token, and the cookie of a session."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+    from rest_framework_simplejwt.tokens import AccessToken
+
+    user = User.objects.create_user(name, is_superuser=superuser)
+    client = Client()
+    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+    return {"token": str(AccessToken.for_user(user)), "session": client.cookies["sessionid"].value}
+
+
+def add_batch(owner: str) -> str:
+    from django.contrib.auth.models import User
+
+    from batches.models import Batch, SheetTemplate
+
+    template = SheetTemplate.objects.install("plain", "Plain", {})
+    user = User.objects.get(username=owner)
+    batch = Batch.objects.create(name="Maths", owner=user, template=template, file_name="maths.zip")
+    return str(batch.pk)
+
+
+def grant(batch: str, user: str) -> None:
+    from django.contrib.auth.models import User
+
+    from batches.models import BatchAccess
+
+    BatchAccess.objects.create(batch_id=batch, user=User.objects.get(username=user))
+
+
+def publish(batch: str, messages: list[str], stage: str, attempt: int) -> int:
+    """Publish an event for each message; give the position of the last."""
+    from progress.events import ProcessingStage, Report
+    from progress.publisher import publish_progress
+
+    seq = 0
+    for message in messages:
+        report = Report(stage=ProcessingStage(stage), message=message, attempt=attempt)
+        seq = publish_progress(UUID(batch), report).seq
+    return seq
+
+
+COMMANDS = {"user": add_user, "batch": add_batch, "grant": grant, "publish": publish, "new_id": lambda: str(uuid4())}
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omr_project.settings")
+    main()
