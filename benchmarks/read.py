@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
     score = Score()
     with TemporaryDirectory() as folder:
         archive, truth = Path(folder) / "sample.zip", Path(folder) / "truth.csv"
-        write_sample(sample, archive, truth, report=lambda pages: None)
+        write_sample(sample, archive, truth, report=lambda _: None)
         for number, (data, columns) in enumerate(_pages(archive, truth)):
             if number < WARM_UP_PAGES:
                 _read(data, template)

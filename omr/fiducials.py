@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import radians, tan
+from statistics import median
 
 import cv2
 import numpy as np
@@ -33,7 +35,7 @@ MOST_CANDIDATES = 3
 MOST_STRETCH = 0.08
 """How much longer or shorter than the page's size says the distance between two fiducials may be."""
 
-MOST_TURN = np.tan(np.radians(6.0))
+MOST_TURN = tan(radians(6.0))
 """The steepest line between two fiducials that ought to lie level: twice the tilt that feeders produce."""
 
 MOST_RESIDUAL = 0.008
@@ -61,18 +63,18 @@ def find_placements(gray: Gray, template: Template) -> Iterator[Placement]:
     Raises:
         BlankPage, FiducialsNotFound, PoorFit
     """
-    centre = np.array([template.page_width / 2, template.page_height / 2], dtype=np.float32)
+    centre = (template.page_width / 2, template.page_height / 2)
     if template.fiducials is None:
         matrix, black = scale_matrix(*_scales(gray, template)), float(np.quantile(gray[::8, ::8], 0.01))
         for turned in (matrix, turn_matrix(matrix, template.page_width, template.page_height)):
-            yield Placement(matrix=turned, scale=measure_scale(turned, centre), residual=0.0, black=black)
+            yield Placement(matrix=turned, scale=measure_scale(turned, *centre), residual=0.0, black=black)
         return
     corners, residual = _locate(gray, template)
     known = np.array(template.fiducials.centres, dtype=np.float32)
     black = _measure_black(gray, corners, template.fiducials.size * gray.shape[1] / template.page_width)
     for lying in (corners, corners[[2, 3, 0, 1]]):
         matrix = fit_perspective(known, lying)
-        yield Placement(matrix=matrix, scale=measure_scale(matrix, centre), residual=residual, black=black)
+        yield Placement(matrix=matrix, scale=measure_scale(matrix, *centre), residual=residual, black=black)
 
 
 def _locate(gray: Gray, template: Template) -> tuple[Points, float]:
@@ -124,7 +126,7 @@ def find_upper_fiducials(gray: Gray, template: Template) -> tuple[Corner, Corner
 def _measure_black(gray: Gray, corners: Points, side: float) -> float:
     """Return the gray level of printed black: the median of the middles of the fiducials, ``side`` pixels wide."""
     reach = max(1.0, side / 5)
-    return float(np.median([crop(gray, (x, y), (reach, reach))[0].mean() for x, y in corners.tolist()]))
+    return median(cv2.mean(crop(gray, (x, y), (reach, reach))[0])[0] for x, y in corners.tolist())
 
 
 def _fiducials(template: Template) -> CornerFiducials:
@@ -198,10 +200,9 @@ def _agree(one: Corner, other: Corner, corners: tuple[int, int], gray: Gray, tem
     """Whether two fiducials lie to each other as the template says, within what a scanner does to a page."""
     if one is None or other is None:
         return False
-    centres, scales = _fiducials(template).centres, np.array(_scales(gray, template))
-    expected = (np.array(centres[corners[1]]) - np.array(centres[corners[0]])) * scales
-    seen = np.array(other) - np.array(one)
-    length = float(np.linalg.norm(expected))
-    along = float(seen @ expected) / length
-    across = float(seen[0] * expected[1] - seen[1] * expected[0]) / length
-    return abs(along / length - 1) <= MOST_STRETCH and abs(across) <= MOST_TURN * along
+    scale_x, scale_y = _scales(gray, template)
+    (from_x, from_y), (to_x, to_y) = (_fiducials(template).centres[corner] for corner in corners)
+    # As complex numbers: the quotient of two is how much longer the one is, and how far it is turned.
+    expected = complex((to_x - from_x) * scale_x, (to_y - from_y) * scale_y)
+    seen = complex(other[0] - one[0], other[1] - one[1]) / expected
+    return abs(seen.real - 1) <= MOST_STRETCH and abs(seen.imag) <= MOST_TURN * seen.real

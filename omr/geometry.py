@@ -55,12 +55,10 @@ def measure_residual(template_points: Points, pixels: Points) -> float:
     return float(np.linalg.norm(known @ solution - pixels, axis=1).max())
 
 
-def measure_scale(matrix: Matrix, point: Points) -> float:
-    """Return pixels per template unit around ``point``, (2,) template units: the root of the local change of area."""
-    corners = point + np.array([[0, 0], [1, 0], [0, 1]], dtype=np.float32) * 10
-    origin, right, down = to_pixels(matrix, corners).astype(np.float64)
-    (a, b), (c, d) = right - origin, down - origin
-    return float(np.sqrt(abs(a * d - b * c)) / 10)
+def measure_scale(matrix: Matrix, x: float, y: float) -> float:
+    """Return pixels per template unit around (x, y), template units: the root of the local change of area."""
+    depth = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
+    return float(abs(np.linalg.det(matrix) / depth**3) ** 0.5)
 
 
 def flat_indices(points: Points, width: int) -> Indices:
