@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,6 +11,7 @@ from batches import services
 from batches.errors import WrongState
 from batches.models import Batch, BatchAccess, CoverGroup, Runner, Sheet, SheetTemplate
 from batches.permissions import signed_in
+from omr.errors import TemplateError
 
 
 class BatchAccessInline(admin.TabularInline):
@@ -25,8 +27,8 @@ class BatchAdmin(admin.ModelAdmin):
     """Shows and renames batches, shares them, deletes them; what the pipeline writes is for reading."""
 
     list_display = [
-        *("name", "status", "stage", "group_count", "sheet_count", "processed_count", "review_count"),
-        *("unreadable_count", "owner", "created_at"),
+        *("name", "status", "stage", "owner", "created_at"),
+        *("group_count", "sheet_count", "processed_count", "review_count", "unreadable_count"),
     ]
     list_filter = ["status", "stage", "template", "created_at"]
     list_select_related = ["owner", "template"]
@@ -101,8 +103,21 @@ class SheetAdmin(ReadOnlyAdmin):
     search_fields = ["file_name", "batch__name", "group__code"]
 
 
+class SheetTemplateForm(forms.ModelForm):
+    """Refuses what the API refuses."""
+
+    def clean_document(self) -> Any:
+        document = self.cleaned_data["document"]
+        try:
+            self.instance.refuse_document(document)
+        except (TemplateError, WrongState) as error:
+            raise forms.ValidationError(str(error)) from error
+        return document
+
+
 @admin.register(SheetTemplate)
 class SheetTemplateAdmin(admin.ModelAdmin):
+    form = SheetTemplateForm
     list_display = ["slug", "name", "updated_at"]
     search_fields = ["slug", "name"]
 

@@ -11,7 +11,8 @@ from django.contrib.auth.models import AbstractUser, Group
 from django.db import models
 from django.utils import timezone
 
-from batches.errors import BatchError
+from batches.errors import BatchError, WrongState
+from omr.template import parse_template
 from progress.events import ProcessingStage, Report
 
 
@@ -37,6 +38,20 @@ class SheetTemplate(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def refuse_document(self, document: Any) -> None:
+        """Raise unless ``document`` may become this template's.
+
+        Raises:
+            TemplateError: it is no template; the sentence names the key and what to do.
+            WrongState: batches were made with another layout, and what was read from them would change its meaning.
+        """
+        parse_template(document)
+        if self.pk and document != self.document and (batches := self.batches.count()):
+            raise WrongState(
+                f"{batches} batches were made with the template {self.slug}, so its layout cannot change; "
+                "add the new layout under another slug"
+            )
 
 
 class BatchStatus(models.TextChoices):

@@ -40,6 +40,8 @@ function isTerminal(event) {
 function showFigures(event) {
   part("message").textContent = event.message;
   part("bar").value = event.progress_percentage;
+  part("bar").toggleAttribute("data-end", isTerminal(event));
+  if (isTerminal(event)) part("bar").dataset.end = event.stage;
   part("percent").textContent = `${Math.floor(event.progress_percentage)} %`;
   part("processed").textContent = number.format(event.sheets_processed);
   part("total").textContent = number.format(event.sheets_total);

@@ -9,10 +9,9 @@ from rest_framework.views import APIView
 
 from batches.api.pages import Pages
 from batches.api.serializers import TemplateDetail, TemplateLine
-from batches.errors import AccessDenied, WrongState
+from batches.errors import AccessDenied
 from batches.models import SheetTemplate
 from batches.permissions import User, may_edit_templates
-from omr.template import parse_template
 
 
 @extend_schema_view(get=extend_schema(tags=["templates"]))
@@ -30,7 +29,7 @@ class TemplateListView(generics.ListAPIView[SheetTemplate]):
         _ask_leave(request.user)
         given = TemplateDetail(data=request.data)
         given.is_valid(raise_exception=True)
-        parse_template(given.validated_data["document"])
+        SheetTemplate().refuse_document(given.validated_data["document"])
         given.save()
         return Response(given.data, status=201)
 
@@ -48,7 +47,7 @@ class TemplateView(APIView):
         template = get_object_or_404(SheetTemplate, slug=slug)
         given = TemplateDetail(template, data=request.data, partial=True)
         given.is_valid(raise_exception=True)
-        _refuse_unusable(template, given.validated_data.get("document", template.document))
+        template.refuse_document(given.validated_data.get("document", template.document))
         given.save(slug=slug)
         return Response(given.data)
 
@@ -56,13 +55,3 @@ class TemplateView(APIView):
 def _ask_leave(user: User) -> None:
     if not may_edit_templates(user):
         raise AccessDenied
-
-
-def _refuse_unusable(template: SheetTemplate, document: object) -> None:
-    """Raise when ``document`` is no template, or would change the meaning of what was read already."""
-    parse_template(document)
-    if document != template.document and (batches := template.batches.count()):
-        raise WrongState(
-            f"{batches} batches were made with the template {template.slug}, so its layout cannot change; "
-            "add the new layout under another slug"
-        )

@@ -11,10 +11,10 @@ TITLES = {
     ProcessingStage.UPLOADING: "Upload",
     ProcessingStage.EXTRACTING: "Open the ZIP",
     ProcessingStage.ORGANIZING_QR: "Sort by covers",
-    ProcessingStage.PROCESSING_SHEETS: "Read the sheets",
+    ProcessingStage.PROCESSING_SHEETS: "Read sheets",
     ProcessingStage.COLLECTING_RESULTS: "Collect results",
     ProcessingStage.GENERATING_CSV: "Write CSV files",
-    ProcessingStage.LOADING_DATABASE: "Load the database",
+    ProcessingStage.LOADING_DATABASE: "Load database",
     ProcessingStage.CLEANUP: "Clean up",
 }
 """For people; the order is that of ProcessingStage."""
@@ -35,6 +35,11 @@ class Step:
     title: str
     state: StepState
     took: str  # for people; empty: not known yet
+
+
+def stage_title(name: str) -> str:
+    """Return what the page calls the stage ``name``, as a batch keeps it; empty for an end, or for none."""
+    return TITLES.get(ProcessingStage(name), "") if name else ""
 
 
 def steps(batch: Batch, latest: BatchProgressEvent | None) -> list[Step]:

@@ -16,7 +16,7 @@ from batches.errors import AccessDenied, BatchNotFound, WrongState
 from batches.models import Batch, BatchStatus, Right, SheetTemplate
 from batches.permissions import get_batch_for, may, signed_in
 from batches.web.durations import clock
-from batches.web.stages import steps
+from batches.web.stages import stage_title, steps
 from progress.events import BatchProgressEvent
 from progress.models import ProgressEvent
 
@@ -59,8 +59,10 @@ def list_batches(request: HttpRequest) -> HttpResponse:
         found = found.filter(status=status)
     if search:
         found = found.search(search)
+    shown = Paginator(found, BATCHES_ON_A_PAGE).get_page(request.GET.get("page"))
     context = {
-        "batches": Paginator(found, BATCHES_ON_A_PAGE).get_page(request.GET.get("page")),
+        "batches": shown,
+        "rows": [(batch, stage_title(batch.stage)) for batch in shown],
         "statuses": BatchStatus.choices,
         "status": status,
         "search": search,

@@ -1,11 +1,13 @@
 """Rows for tests: a builder takes what matters and defaults the rest."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from batches.folders import site_folders
 from batches.models import (
     Answer,
     AnswerStatus,
@@ -35,8 +37,11 @@ def a_superuser(name: str = "root") -> User:
 def a_batch(owner: User | None = None, *, name: str = "Mathematics", **given: Any) -> Batch:
     """Return a batch of ``owner`` (of ada when nobody is named), with the shipped template, being uploaded."""
     template = SheetTemplate.objects.get(slug="standard-150")
-    defaults = {"file_name": f"{name}.zip", "template": template}
-    return Batch.objects.create(owner=owner or a_user(), name=name, **defaults | given)
+    batch_id = uuid.uuid4()
+    archive = {"file_name": f"{name}.zip", "archive_path": str(site_folders().upload(batch_id))}
+    return Batch.objects.create(
+        id=batch_id, owner=owner or a_user(), name=name, **{"template": template} | archive | given
+    )
 
 
 def a_failed_batch(owner: User | None = None, *, unreadable_covers: Sequence[str] = (), **given: Any) -> Batch:
