@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 
 def main() -> None:
@@ -63,7 +63,14 @@ def publish(batch: str, messages: list[str], stage: str, attempt: int) -> int:
     return seq
 
 
-COMMANDS = {"user": add_user, "batch": add_batch, "grant": grant, "publish": publish, "new_id": lambda: str(uuid4())}
+def rows(batch: str) -> list[int]:
+    """Give the positions of all events of ``batch`` that are in the table."""
+    from progress.models import ProgressEvent
+
+    return list(ProgressEvent.objects.after(UUID(batch), 0).values_list("seq", flat=True))
+
+
+COMMANDS = {"user": add_user, "batch": add_batch, "grant": grant, "publish": publish, "rows": rows}
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omr_project.settings")

@@ -1,0 +1,174 @@
+"""Redis goes, comes back, forgets, or never was: nothing is lost and nothing comes twice."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.progress.conftest import SERVERS
+from tests.progress.live import Live, RedisServer, Viewer, a_redis, dead_redis, numbered, serving, writing
+from tests.site import Site
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with a_redis(tmp_path_factory.mktemp("own") / "redis") as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def fragile(
+    request: pytest.FixtureRequest, migrated: Path, tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer
+) -> Iterator[Live]:
+    """A site whose Redis the tests may break, as long as it is there again at their end."""
+    var = tmp_path_factory.mktemp(f"fragile-{request.param}") / "var"
+    shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
+    with serving(Site(var, {"REDIS_URL": redis_server.url}), request.param) as live:
+        yield live
+
+
+@asynccontextmanager
+async def two_viewers(live: Live, batch: str) -> AsyncIterator[tuple[Viewer, Viewer]]:
+    async with live.watch(batch) as one, live.watch(batch) as other:
+        yield one, other
+
+
+Fault = Callable[[RedisServer], None]
+
+
+def flush(server: RedisServer) -> None:
+    server.kill()
+    server.forget()
+    server.start()
+
+
+def restart(server: RedisServer) -> None:
+    server.kill()
+    server.start()
+
+
+@pytest.mark.parametrize("fault", [flush, restart])
+async def test_redis_is_restarted_in_the_middle_with_or_without_its_data(
+    fragile: Live, redis_server: RedisServer, fault: Fault
+) -> None:
+    batch = fragile.writer.add_batch()
+    fragile.writer.publish(batch, *numbered(10))
+
+    async with two_viewers(fragile, batch) as (one, other):
+        await one.sees(10)
+        fault(redis_server)
+        for number in range(11, 31):
+            fragile.writer.publish(batch, f"event {number}")
+            await asyncio.sleep(0.05)
+        fragile.writer.publish(batch, "end", stage="completed")
+        await one.ends()
+        await other.ends()
+
+    assert one.seqs == other.seqs == list(range(1, 32))
+
+
+async def test_redis_is_away_for_a_while_and_the_stream_moves_on_from_the_table(
+    fragile: Live, redis_server: RedisServer
+) -> None:
+    batch = fragile.writer.add_batch()
+    fragile.writer.publish(batch, *numbered(3))
+
+    async with two_viewers(fragile, batch) as (one, _):
+        await one.sees(3)
+        redis_server.kill()
+        fragile.writer.publish(batch, *numbered(5, start=4))
+        await one.sees(8)
+        async with fragile.watch(batch) as late:
+            await late.sees(8)
+            redis_server.start()
+            fragile.writer.publish(batch, *numbered(5, start=9))
+            fragile.writer.publish(batch, "end", stage="completed")
+            await one.ends()
+            await late.ends()
+
+    assert one.seqs == late.seqs == list(range(1, 15))
+
+
+async def test_after_redis_came_back_events_come_at_once_again(fragile: Live, redis_server: RedisServer) -> None:
+    batch = fragile.writer.add_batch()
+    async with fragile.watch(batch) as viewer:
+        restart(redis_server)
+        delays = []
+        for number in range(1, 60):
+            begun = time.monotonic()
+            fragile.writer.publish(batch, f"event {number}")
+            await viewer.sees(number)
+            delays.append(time.monotonic() - begun)
+            if len(delays) > 3 and max(delays[-3:]) < 0.5:
+                break
+
+    assert max(delays[-3:]) < 0.5
+
+
+async def test_keys_that_were_flushed_are_written_anew_with_the_next_event(
+    fragile: Live, redis_server: RedisServer
+) -> None:
+    batch = fragile.writer.add_batch()
+    fragile.writer.publish(batch, *numbered(3))
+    redis = fragile.redis()
+    begun = redis.get(f"batch:{batch}:started_at")
+
+    async with fragile.watch(batch) as viewer:
+        await viewer.sees(3)
+        redis.flushall()
+        fragile.writer.publish(batch, "event 4")
+        await viewer.sees(4)
+
+    assert viewer.seqs == [1, 2, 3, 4]
+    assert redis.llen(f"batch:{batch}:progress:log") == 4
+    assert redis.get(f"batch:{batch}:started_at") == begun
+    redis.close()
+
+
+async def test_a_last_event_that_nobody_was_told_of_still_ends_the_stream(fragile: Live) -> None:
+    batch = fragile.writer.add_batch()
+    fragile.writer.publish(batch, "event 1")
+
+    async with fragile.watch(batch) as viewer:
+        await viewer.sees(1)
+        with writing(fragile.site, REDIS_URL=dead_redis()) as unheard:
+            unheard.publish(batch, "end", stage="completed")
+        await viewer.ends()
+
+    assert viewer.names == ["progress", "complete"]
+    async with fragile.watch(batch) as late:
+        await late.ends()
+    assert late.seqs == [1, 2]
+
+
+async def test_a_retry_that_nobody_was_told_of_is_not_taken_for_the_end(fragile: Live) -> None:
+    batch = fragile.writer.add_batch()
+    fragile.writer.publish(batch, "event 1", stage="failed")
+    with writing(fragile.site, REDIS_URL=dead_redis()) as unheard:
+        unheard.publish(batch, "event 2", attempt=2)
+
+    async with fragile.watch(batch) as viewer:
+        await viewer.sees(2)
+
+        assert viewer.names == ["progress", "progress"]
+        assert not viewer.has_ended
+
+
+@pytest.mark.parametrize("server", SERVERS)
+async def test_without_any_redis_there_is_still_a_stream(site: Site, server: str) -> None:
+    site.environment["REDIS_URL"] = dead_redis()
+    with serving(site, server) as live:
+        batch = live.writer.add_batch()
+        live.writer.publish(batch, *numbered(3))
+
+        async with live.watch(batch) as viewer:
+            await viewer.sees(3)
+            live.writer.publish(batch, *numbered(3, start=4))
+            live.writer.publish(batch, "end", stage="completed")
+            await viewer.ends()
+
+    assert viewer.seqs == list(range(1, 8))
