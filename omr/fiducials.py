@@ -38,6 +38,12 @@ MOST_STRETCH = 0.08
 MOST_TURN = tan(radians(6.0))
 """The steepest line between two fiducials that ought to lie level: twice the tilt that feeders produce."""
 
+MOST_DISTORTION = 0.04
+"""How much an edge between two fiducials may differ, in length and direction, from the mean of the four."""
+
+LEAST_ZOOM = 0.8
+"""How small a page may be in its picture; A5 on the glass of an A4 scanner is not looked for."""
+
 MOST_RESIDUAL = 0.008
 """How far a fiducial may lie from the best affine fit, as a fraction of the page's width: 1.7 mm on A4. A feeder that
 pulls a page askew makes a tenth of it; a wrong square taken for a fiducial, 5 mm off, is four times as far off as it
@@ -79,19 +85,38 @@ def find_placements(gray: Gray, template: Template) -> Iterator[Placement]:
 
 def _locate(gray: Gray, template: Template) -> tuple[Points, float]:
     """Return the four centres, (4, 2), and how far they are from an affine fit; or raise what stands in the way."""
+    _refuse_lying(gray, template)
     found = [corner for corner in find_fiducials(gray, template) if corner is not None]
     if not found:
         refuse_blank(gray)
     if len(found) < 4:
         seen = f"{len(found)} of 4 fiducials found, 4 needed"
-        raise FiducialsNotFound(f"{seen}; check that the scan is of this template, upright, and not cropped")
+        raise FiducialsNotFound(f"{seen}; check that the scan is of this template and not cropped")
     corners = np.array(found, dtype=np.float32)
     residual = measure_residual(np.array(_fiducials(template).centres, dtype=np.float32), corners)
     share = residual / gray.shape[1]
-    if share > MOST_RESIDUAL or not all(_agree(found[a], found[b], (a, b), gray, template) for a, b in _EDGES):
-        seen = f"four fiducials found that lie {share:.1%} of the page's width beside the template's"
+    if share > MOST_RESIDUAL or not _is_page(found, gray, template):
+        seen = f"four dark squares found that miss the template's fiducials by {share:.1%} of the page's width or more"
         raise PoorFit(f"{seen}, at most {MOST_RESIDUAL:.1%} expected; check for folds and scan the page flat")
     return corners, residual
+
+
+def _refuse_lying(gray: Gray, template: Template) -> None:
+    height, width = gray.shape
+    if (width > height) != (template.page_width > template.page_height) and width != height:
+        seen = f"the picture is {width} wide and {height} high, the template {template.page_width:g} and "
+        raise FiducialsNotFound(f"{seen}{template.page_height:g}; turn the picture by a quarter")
+
+
+def _is_page(corners: list[tuple[float, float]], gray: Gray, template: Template) -> bool:
+    """Whether four corners are those of one page: all edges as long and as turned as one another's, and not too much.
+
+    The size is free within bounds: a picture may show more than the page.
+    """
+    edges = [_compare(corners[a], corners[b], (a, b), gray, template) for a, b in _EDGES]
+    mean = sum(edges) / len(edges)
+    is_rigid = all(abs(edge / mean - 1) <= MOST_DISTORTION for edge in edges)
+    return is_rigid and LEAST_ZOOM <= mean.real <= 1 + MOST_STRETCH and abs(mean.imag) <= MOST_TURN * mean.real
 
 
 _EDGES = ((0, 1), (3, 2), (0, 3), (1, 2))
@@ -200,9 +225,22 @@ def _agree(one: Corner, other: Corner, corners: tuple[int, int], gray: Gray, tem
     """Whether two fiducials lie to each other as the template says, within what a scanner does to a page."""
     if one is None or other is None:
         return False
+    seen = _compare(one, other, corners, gray, template)
+    return abs(seen.real - 1) <= MOST_STRETCH and abs(seen.imag) <= MOST_TURN * seen.real
+
+
+def _compare(
+    one: tuple[float, float],
+    other: tuple[float, float],
+    corners: tuple[int, int],
+    gray: Gray,
+    template: Template,
+) -> complex:
+    """Return the way between two fiducials divided by the way that a page which fills its picture has.
+
+    As complex numbers, such a quotient is how much longer the one is and how far it is turned.
+    """
     scale_x, scale_y = _scales(gray, template)
     (from_x, from_y), (to_x, to_y) = (_fiducials(template).centres[corner] for corner in corners)
-    # As complex numbers: the quotient of two is how much longer the one is, and how far it is turned.
     expected = complex((to_x - from_x) * scale_x, (to_y - from_y) * scale_y)
-    seen = complex(other[0] - one[0], other[1] - one[1]) / expected
-    return abs(seen.real - 1) <= MOST_STRETCH and abs(seen.imag) <= MOST_TURN * seen.real
+    return complex(other[0] - one[0], other[1] - one[1]) / expected

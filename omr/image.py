@@ -108,8 +108,8 @@ def read_size(data: bytes) -> tuple[int, int]:
             height, width, *_ = simplejpeg.decode_jpeg_header(data, strict=False)
             return width, height
         return _read_other_size(data)
-    except (ValueError, OSError, SyntaxError) as error:
-        raise _not_an_image(data, str(error)) from error
+    except (ValueError, LookupError, OSError, SyntaxError) as error:  # all that two decoders make of bad headers
+        raise _not_an_image(data, "no picture's header") from error
 
 
 def _read_other_size(data: bytes) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The QR code of a cover."""
+"""The QR code of a cover: its text, or at least that there is one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,19 +9,22 @@ import zxingcpp
 
 from omr.types import Gray
 
-LEAST_FINDER_PX = 14.0
-"""Least side of a finder pattern, seven modules: under two pixels a module nothing could be read anyway."""
+LEAST_FRAME_PX = 10.0
+"""Least side of the light square in a finder pattern, five modules: under two pixels a module nothing can be read."""
 
 LEAST_SQUARENESS = 0.86
-"""Least share that the three nested parts of a finder pattern fill of the tightest turned box around them: 1.0 for a
-square, less a pixel of each corner; 0.785 for the rings and discs of bubbles, which nest just so."""
+"""Least share that an outline fills of the tightest turned box around it: 1.0 for a square, less a pixel at each
+corner; 0.785 for the rings and discs of bubbles, which nest just so."""
 
-NESTED_SIDES = (1.0, 5 / 7, 3 / 7)
-"""Sides of the three nested outlines of a finder pattern: dark frame, light frame, dark core."""
+CORE_SHARE, SHARE_TOLERANCE = 3 / 5, 0.12
+"""Side of a finder pattern's dark core, of the light square around it; a threshold moves each outline by a third of a
+module, which is 0.07 of that side."""
 
-SIDE_TOLERANCE = 0.12
-"""How far those shares may be off: a module is 0.14, and threshold and blur move an outline by a third of that."""
+MOST_OFF_CENTRE = 0.10
+"""How far the core's middle may be from the light square's, of its side."""
 
+INK_LEVELS = 25
+"""Gray levels by which ink is darker than the mean around it."""
 
 _QR_CODES = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
 
@@ -31,36 +34,50 @@ Outline = npt.NDArray[Any]
 def read_codes(gray: Gray) -> tuple[str, ...]:
     """Return the texts of the QR codes that can be read, each once, in no particular order."""
     found = zxingcpp.read_barcodes(gray, formats=_QR_CODES, try_invert=False)
-    return tuple({code.text.strip(): None for code in found if code.valid and code.text.strip()})
+    return tuple({code.text.strip(): None for code in found if code.text.strip()})
 
 
-def has_finder_pattern(gray: Gray) -> bool:
-    """Whether a corner square of a QR code is seen, readable or not: a square in a square in a square."""
-    block = max(31, min(gray.shape) // 16 | 1)
-    ink = cv2.adaptiveThreshold(
-        cv2.blur(gray, (3, 3)), 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, block, 25
-    )
+def shows_code(gray: Gray) -> bool:
+    """Whether a QR code is there, readable or not."""
+    broken = zxingcpp.read_barcodes(gray, formats=_QR_CODES, try_invert=False, return_errors=True)
+    return bool(broken) or _has_finder_pattern(gray)
+
+
+def _has_finder_pattern(gray: Gray) -> bool:
+    """Whether one of the three corner squares of a QR code is seen: a dark square in a light one, enclosed by dark.
+
+    How wide the enclosing dark is does not matter: what made a code unreadable often runs into it.
+    """
+    # The mean is taken over a third of the page: within a smaller part a blot would count as its own paper.
+    around = max(3, min(gray.shape) // 3 | 1)
+    smooth = cv2.blur(gray, (3, 3))
+    ink = cv2.adaptiveThreshold(smooth, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, around, INK_LEVELS)
     outlines, nesting = cv2.findContours(ink, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     if nesting is None:
         return False
-    first_child = nesting[0][:, 2].tolist()
-    return any(_is_finder(outlines, first_child, number) for number in range(len(outlines)))
+    links = nesting[0].tolist()  # of each outline: next, previous, first child, parent
+    return any(
+        _is_core_in_frame(outlines, core=core, frame=frame)
+        for core, (_, _, _, frame) in enumerate(links)
+        if frame >= 0 and links[frame][3] >= 0
+    )
 
 
-def _is_finder(outlines: Sequence[Outline], first_child: list[int], number: int) -> bool:
-    light = first_child[number]
-    core = first_child[light] if light >= 0 else -1
-    if core < 0:
+def _is_core_in_frame(outlines: Sequence[Outline], *, core: int, frame: int) -> bool:
+    square, (frame_x, frame_y), frame_side = _measure(outlines[frame])
+    if not square or frame_side < LEAST_FRAME_PX:
         return False
-    sides = []
-    for outline in (outlines[number], outlines[light], outlines[core]):
-        _, (width, height), _ = cv2.minAreaRect(outline)
-        width, height = width + 1, height + 1  # outlines run through the middles of pixels
-        if min(width, height) < 3 or min(width, height) < 0.7 * max(width, height):
-            return False
-        if cv2.contourArea(outline) + cv2.arcLength(outline, closed=True) / 2 < LEAST_SQUARENESS * width * height:
-            return False
-        sides.append((width + height) / 2)
-    if sides[0] < LEAST_FINDER_PX:
-        return False
-    return all(abs(side / sides[0] - share) <= SIDE_TOLERANCE for side, share in zip(sides, NESTED_SIDES, strict=True))
+    square, (core_x, core_y), core_side = _measure(outlines[core])
+    off_centre = max(abs(core_x - frame_x), abs(core_y - frame_y))
+    is_share = abs(core_side / frame_side - CORE_SHARE) <= SHARE_TOLERANCE
+    return square and is_share and off_centre <= MOST_OFF_CENTRE * frame_side
+
+
+def _measure(outline: Outline) -> tuple[bool, tuple[float, float], float]:
+    """Return whether an outline is a square, its middle and its side in pixels."""
+    (x, y), (width, height), _ = cv2.minAreaRect(outline)
+    # Outlines run through the middles of pixels: half a pixel is missing on each side.
+    width, height = width + 1, height + 1
+    area = cv2.contourArea(outline) + cv2.arcLength(outline, closed=True) / 2 + 1
+    is_square = min(width, height) >= 0.8 * max(width, height) and area >= LEAST_SQUARENESS * width * height
+    return is_square, (x, y), (width + height) / 2
