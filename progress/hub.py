@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import structlog
 from channels.layers import get_channel_layer
@@ -21,6 +21,7 @@ from django.db import Error as DatabaseError
 
 from progress import log, sse
 from progress.connection import AWAY, Backoff, open_async_client
+from progress.drain import before_sigterm
 from progress.events import BatchProgressEvent
 from progress.feed import Feed
 
@@ -61,6 +62,7 @@ class Hub:
         self._backoff = Backoff()
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ending = False
         self._life = asyncio.create_task(self._live(), name="progress-hub")
 
     # --- What a viewer does -------------------------------------------------------------------------------------------
@@ -78,11 +80,17 @@ class Hub:
                 if piece:
                     yield prefix + piece
                     prefix = b""
-                elif feed.has_ended and position == feed.position:
+                elif self._ending or (feed.has_ended and position == feed.position):
                     return
                 elif opening or not await feed.wait(quiet_seconds):
                     yield sse.COMMENT
                 opening = False
+
+    def end(self) -> None:
+        """End all streams, now and from now on, each after what it has not sent yet."""
+        self._ending = True
+        for followed in self._followed.values():
+            followed.feed.wake()
 
     async def _take(self, followed: _Followed, position: int) -> tuple[bytes, int]:
         """Return what follows ``position`` and the position behind it; no bytes when nothing does."""
@@ -261,11 +269,15 @@ class Hub:
 
 
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
+_drained: "WeakSet[asyncio.AbstractEventLoop]" = WeakSet()
 
 
 def current_hub() -> Hub:
     """Return the hub of the running event loop."""
     loop = asyncio.get_running_loop()
+    if loop not in _drained:
+        _drained.add(loop)
+        before_sigterm(lambda: _hubs[loop].end() if loop in _hubs else None)
     if loop not in _hubs:
         _hubs[loop] = Hub()
     return _hubs[loop]

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+import redis
 import structlog
 from channels.layers import get_channel_layer
 from django.db import IntegrityError, transaction
@@ -90,8 +91,12 @@ def _tell(event: BatchProgressEvent) -> None:
 
 
 async def _send_to_group(event: BatchProgressEvent) -> None:
-    message = {"type": MESSAGE_TYPE, "event": event.to_json()}
-    await get_channel_layer().group_send(log.group_name(event.batch_id), message)
+    group, message = log.group_name(event.batch_id), {"type": MESSAGE_TYPE, "event": event.to_json()}
+    layer = get_channel_layer()
+    try:
+        await layer.group_send(group, message)
+    except redis.ConnectionError:
+        await layer.group_send(group, message)  # a restart of Redis has cut the connection; a second time, it is away
 
 
 class _Bridge:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,13 +102,19 @@ class Live:
 
     def server_status(self, name: str) -> int:
         """Return a number from the kernel's account of the web server: ``Threads``, or ``VmRSS`` in KB."""
-        port = self.url.rsplit(":", 1)[1]
-        for folder in Path("/proc").glob("[0-9]*"):
+        lines = Path(f"/proc/{server_pid(self.url)}/status").read_text().splitlines()
+        return int(dict(line.split(":", 1) for line in lines)[name].split()[0])
+
+
+def server_pid(url: str) -> int:
+    """Return the process that serves ``url``."""
+    port = url.rsplit(":", 1)[1]
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
             arguments = (folder / "cmdline").read_bytes().decode().split("\0")
             if port in arguments and "omr_project.asgi:application" in arguments:
-                status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
-                return int(status[name].split()[0])
-        raise AssertionError("the web server is not running")
+                return int(folder.name)
+    raise AssertionError("the web server is not running")
 
 
 @contextmanager

@@ -1,17 +1,30 @@
 """Redis goes, comes back, forgets, or never was: nothing is lost and nothing comes twice."""
 
 import asyncio
+import os
 import shutil
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.progress.conftest import SERVERS
-from tests.progress.live import Live, RedisServer, Viewer, a_redis, dead_redis, numbered, serving, writing
-from tests.site import Site
+from tests.progress.live import (
+    Live,
+    RedisServer,
+    Viewer,
+    a_redis,
+    dead_redis,
+    numbered,
+    server_pid,
+    serving,
+    watch,
+    writing,
+)
+from tests.site import Site, free_port
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +185,27 @@ async def test_without_any_redis_there_is_still_a_stream(site: Site, server: str
             await viewer.ends()
 
     assert viewer.seqs == list(range(1, 8))
+
+
+@pytest.mark.parametrize("server", SERVERS)
+async def test_a_web_server_that_is_stopped_ends_its_streams_and_the_next_one_goes_on(site: Site, server: str) -> None:
+    port = free_port()
+    with writing(site) as writer:
+        token = {"Authorization": f"Bearer {writer.add_user('ann')['token']}"}
+        batch = writer.add_batch()
+        writer.publish(batch, *numbered(3))
+        async with AsyncExitStack() as stack:
+            with site.serve(server, port) as url:
+                stream = f"{url}/api/batches/{batch}/stream"
+                viewers = [await stack.enter_async_context(watch(stream, token)) for _ in range(10)]
+                await asyncio.gather(*(viewer.sees(3) for viewer in viewers))
+                os.kill(server_pid(url), signal.SIGTERM)
+                await asyncio.gather(*(viewer.ends() for viewer in viewers))
+
+        writer.publish(batch, "end", stage="completed")
+        with site.serve(server, port):
+            async with watch(stream, token | {"Last-Event-ID": "3"}) as back:
+                await back.ends()
+
+    assert [viewer.seqs for viewer in viewers] == [[1, 2, 3]] * 10
+    assert back.seqs == [4]
