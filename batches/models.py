@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractUser, Group
 from django.db import models
 from django.utils import timezone
 
+from batches import wording
 from batches.errors import BatchError, WrongState
 from omr.template import parse_template
 from progress.events import ProcessingStage, Report
@@ -97,6 +98,11 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         """Return the batches that no runner holds now."""
         return self.filter(models.Q(lease_until=None) | models.Q(lease_until__lt=timezone.now()))
 
+    def unannounced(self) -> Self:
+        """Return the batches that have ended and whose runner died before it told so: its lease was not given back."""
+        ended = (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED)
+        return self.filter(status__in=ended, lease_until__lt=timezone.now())
+
     def left_behind(self) -> Self:
         """Return the batches whose runner is gone in the middle of them."""
         return self.filter(status=BatchStatus.PROCESSING).free()
@@ -174,6 +180,10 @@ class Batch(models.Model):
         return self.status in (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED)
 
     @property
+    def is_waiting(self) -> bool:
+        return self.status == BatchStatus.QUEUED
+
+    @property
     def has_results(self) -> bool:
         """Whether its sheets and answers are in the database, all of them."""
         return self.status == BatchStatus.COMPLETED or self.has_finished(ProcessingStage.LOADING_DATABASE)
@@ -196,6 +206,29 @@ class Batch(models.Model):
         }
         return Report(stage=stage, message=message, **known | more)
 
+    @property
+    def next_stage(self) -> ProcessingStage | None:
+        """The first stage that is not finished; None when all are."""
+        local = self.archive_kind == ArchiveKind.LOCAL
+        steps = [stage for stage in ProcessingStage if not stage.is_terminal][
+            int(local) :
+        ]  # a local ZIP needs no upload
+        return next((stage for stage in steps if not self.has_finished(stage)), None)
+
+    def waits_for(self) -> str:
+        """Return what this queued batch waits for, in the words of an event; empty when it is about to begin."""
+        slots = sum(Runner.objects.active().values_list("slots", flat=True))
+        if not slots:
+            return wording.NO_RUNNER
+        ahead = Batch.objects.filter(status=BatchStatus.QUEUED, queued_at__lt=self.queued_at).count()
+        ahead += Batch.objects.filter(status=BatchStatus.PROCESSING).count()
+        return wording.waiting_behind(ahead) if ahead >= slots else ""
+
+    def completion_report(self) -> Report:
+        """Return the event that says that this batch is done."""
+        message = wording.completed(self.review_count)
+        return self.report(ProcessingStage.COMPLETED, message, progress_percentage=100.0)
+
     def failure_report(self) -> Report:
         """Return the event that says why this batch ended; for one that failed or was cancelled."""
         return self.report(
@@ -209,6 +242,7 @@ class Batch(models.Model):
     def end(self, status: BatchStatus, error: BatchError | None = None, *, failed_stage: str = "") -> None:
         """Write that this batch is over, and why."""
         self.status, self.finished_at = status, timezone.now()
+        self.stage = ProcessingStage.FAILED if error else ProcessingStage.COMPLETED
         if error:
             self.error_code, self.error_message, self.error_details = error.code, error.message, error.details or ""
             self.failed_stage = failed_stage
@@ -367,7 +401,9 @@ class RunnerQuerySet(models.QuerySet["Runner"]):
 
 
 RUNNER_SILENCE = timedelta(seconds=15)
-"""A runner that said nothing for so long is gone; it says something every five seconds."""
+"""A runner that said nothing for so long is gone."""
+
+RUNNER_RENEWAL_SECONDS = 5.0
 
 
 class Runner(models.Model):

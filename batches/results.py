@@ -70,8 +70,15 @@ class ResultTables:
         return ("batch_id", "group_code", "sheet_number", "question", "answer", "confidence", "status")
 
     def answer_cells(self, sheet: SheetLine, answer: AnswerLine) -> Cells:
-        head = (str(self.batch_id), sheet.group_code, sheet.number)
-        return (*head, answer.question, answer.answer, confidence_text(answer.confidence), answer.status)
+        return (*self.answer_head(sheet), *self.answer_tail(answer))
+
+    def answer_head(self, sheet: SheetLine) -> Cells:
+        """Return the first cells of every answer of ``sheet``."""
+        return (str(self.batch_id), sheet.group_code, sheet.number)
+
+    def answer_tail(self, answer: AnswerLine) -> Cells:
+        """Return the other cells of ``answer``, which are the same on every sheet."""
+        return (f"q{answer.question}", answer.answer, confidence_text(answer.confidence), answer.status)
 
     @property
     def response_columns(self) -> Cells:

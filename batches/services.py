@@ -16,7 +16,7 @@ from django.utils import timezone
 from batches import wording
 from batches.errors import BatchCancelled, WrongState
 from batches.folders import site_folders
-from batches.models import Answer, ArchiveKind, Batch, BatchStatus, Runner, SheetTemplate
+from batches.models import Answer, ArchiveKind, Batch, BatchStatus, SheetTemplate
 from progress import log as progress_log
 from progress.connection import AWAY
 from progress.events import ProcessingStage
@@ -66,18 +66,8 @@ def submit_batch(batch: Batch) -> None:
     if not changed:
         raise WrongState(f"{batch}: only a batch that is being uploaded can be queued")
     batch.refresh_from_db()
-    if message := waiting_for(batch):
+    if message := batch.waits_for():
         publish_progress(batch.pk, batch.report(ProcessingStage.UPLOADING, message, progress_percentage=100.0))
-
-
-def waiting_for(batch: Batch) -> str:
-    """Return what the queued ``batch`` waits for, in the words of an event; empty when it is about to begin."""
-    slots = sum(Runner.objects.active().values_list("slots", flat=True))
-    if not slots:
-        return wording.NO_RUNNER
-    ahead = Batch.objects.filter(status=BatchStatus.QUEUED, queued_at__lt=batch.queued_at).count()
-    ahead += Batch.objects.filter(status=BatchStatus.PROCESSING).count()
-    return wording.waiting_behind(ahead) if ahead >= slots else ""
 
 
 def cancel_batch(batch: Batch, *, by: AbstractUser) -> None:
@@ -102,7 +92,7 @@ def cancel_batch(batch: Batch, *, by: AbstractUser) -> None:
 
 def end_cancelled(batch: Batch) -> None:
     """Make ``batch`` cancelled and say so; the caller holds its lease."""
-    stage = batch.stage or ProcessingStage.UPLOADING
+    stage = batch.next_stage or ProcessingStage.CLEANUP
     batch.end(BatchStatus.CANCELLED, BatchCancelled(wording.CANCELLED), failed_stage=stage)
     publish_progress(batch.pk, batch.failure_report())
     if batch.archive_kind == ArchiveKind.UPLOADED and not batch.has_finished(ProcessingStage.UPLOADING):
@@ -123,7 +113,7 @@ def retry_batch(batch: Batch, *, by: AbstractUser, covers: Mapping[str, str] | N
     batch.begin_attempt(covers or {}, status=BatchStatus.QUEUED)
     logger.info("retry", batch_id=str(batch.pk), by=by.get_username(), attempt=batch.attempt)
     # Always said, even when a runner is free: a listener must not take the failure above it for the end.
-    message = waiting_for(batch) or wording.waiting_behind(0)
+    message = batch.waits_for() or wording.waiting_behind(0)
     publish_progress(batch.pk, batch.report(ProcessingStage.UPLOADING, message, progress_percentage=100.0))
 
 

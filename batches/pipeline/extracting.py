@@ -29,5 +29,7 @@ def _gate(run: Run, pages: tuple[Page, ...]) -> tuple[bool, ...]:
     """Return for each page whether it is surely a sheet."""
     surely: dict[int, bool] = {}
     for chunk, verdicts in run.workers.run(Job.GATE, run.chunks(list(enumerate(pages))), on_wait=run.check):
-        surely |= {index: verdict.kind is PageKind.SHEET for (index, _), verdict in zip(chunk.pages, verdicts, strict=True)}
+        surely |= {
+            index: verdict.kind is PageKind.SHEET for (index, _), verdict in zip(chunk.pages, verdicts, strict=True)
+        }
     return tuple(surely[index] for index in range(len(pages)))

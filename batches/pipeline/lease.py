@@ -48,7 +48,11 @@ class Lease:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._done.set()
         self._thread.join()
-        self._batch.release_lease(self.holder)
+        try:
+            self._batch.release_lease(self.holder)
+        except DatabaseError:
+            # A full disk, most likely; what ended the work says so. The lease runs out by itself.
+            logger.warning("lease_not_released", batch_id=str(self._batch.pk), exc_info=True)
 
     def require(self) -> None:
         """Raise LeaseLost unless the batch is surely still ours."""

@@ -57,9 +57,7 @@ def _judge(run: Run, index: ArchiveIndex) -> list[Verdict]:
     """Return the verdict on every page of the archive; what a person said comes before what was seen."""
     names = [page.name for page in index.pages]
     verdicts = {i: Verdict(kind=PageKind.COVER, code=code) for i, code in _given_codes(names, run).items()}
-    unsure = [
-        (i, page) for i, page in enumerate(index.pages) if i not in verdicts and not index.surely_sheets[i]
-    ]
+    unsure = [(i, page) for i, page in enumerate(index.pages) if i not in verdicts and not index.surely_sheets[i]]
     for chunk, judged in run.workers.run(Job.CANDIDATES, run.chunks(unsure), on_wait=run.check):
         verdicts |= {i: verdict for (i, _), verdict in zip(chunk.pages, judged, strict=True)}
     return [verdicts.get(i, Verdict(kind=PageKind.SHEET)) for i in range(len(names))]
@@ -82,9 +80,7 @@ def _given_codes(names: Sequence[str], run: Run) -> dict[int, str]:
     return codes
 
 
-def _refuse_missing(
-    run: Run, index: ArchiveIndex, verdicts: Sequence[Verdict], covers: Sequence[_Cover]
-) -> None:
+def _refuse_missing(run: Run, index: ArchiveIndex, verdicts: Sequence[Verdict], covers: Sequence[_Cover]) -> None:
     """Refuse sheets that no cover stands before."""
     first = covers[0].index if covers else len(verdicts)
     orphans = [index.pages[i].name for i in range(first) if verdicts[i].kind is PageKind.SHEET]

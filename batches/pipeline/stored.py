@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import redis
 
@@ -21,9 +22,10 @@ def stored_records(run: Run) -> Iterator[tuple[PageRecord, bytes]]:
     """
     prefix = Chunk.name_prefix(run.template).encode()
     with redis_needed(run):
-        for name in connection.client().hkeys(run.results.key):
+        names = cast(list[bytes], connection.client().hkeys(run.results.key))
+        for name in names:
             if name.startswith(prefix):
-                packed = connection.client().hget(run.results.key, name)
+                packed = cast(bytes | None, connection.client().hget(run.results.key, name))
                 yield from split_records(packed or b"")
 
 

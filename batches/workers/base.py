@@ -82,7 +82,9 @@ class Workers(Protocol):
     def width(self) -> int:
         """How many chunks are worked on at once."""
 
-    def run(self, job: Job, chunks: Iterable[Chunk], *, on_wait: Callable[[], None]) -> Iterator[tuple[Chunk, Verdicts]]:
+    def run(
+        self, job: Job, chunks: Iterable[Chunk], *, on_wait: Callable[[], None]
+    ) -> Iterator[tuple[Chunk, Verdicts]]:
         """Give each chunk, or its parts, with the verdicts on its pages, in the order in which they are done.
 
         A page that kills its worker whenever it is tried comes alone, set aside.

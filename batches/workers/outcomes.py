@@ -1,4 +1,4 @@
-"""What both sides say the same way: how records are kept in Redis, and the word about a page that no worker survives."""
+"""What both sides do the same way: records kept in Redis, and the word about a page that no worker survives."""
 
 import time
 from collections.abc import Sequence

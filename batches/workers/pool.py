@@ -39,7 +39,9 @@ class PoolWorkers:
         self._lock = threading.Lock()
         self._executor = _start_pool(processes)
 
-    def run(self, job: Job, chunks: Iterable[Chunk], *, on_wait: Callable[[], None]) -> Iterator[tuple[Chunk, Verdicts]]:
+    def run(
+        self, job: Job, chunks: Iterable[Chunk], *, on_wait: Callable[[], None]
+    ) -> Iterator[tuple[Chunk, Verdicts]]:
         waiting = deque((chunk, 0) for chunk in chunks)
         running: dict[Future[Verdicts], _Attempt] = {}
         try:

@@ -35,6 +35,14 @@ class PageRecord:
     def is_read(self) -> bool:
         return not self.error_code
 
+    def fit_as_dict(self) -> dict[str, Any] | None:
+        """Return how the template lies on the page, as JSON says omr.types.Fit; None for a page that was set aside."""
+        if not self.fit:
+            return None
+        *matrix, residual_px, width_px, height_px = self.fit
+        sizes = {"page_width_px": width_px, "page_height_px": height_px}
+        return {"matrix": matrix, "residual_px": residual_px, **sizes}
+
     @classmethod
     def of_error(cls, index: int, error: PageError) -> "PageRecord":
         return cls(index=index, error_code=error.code, error_message=str(error))

@@ -11,7 +11,9 @@ class SerialWorkers:
 
     width = 1
 
-    def run(self, job: Job, chunks: Iterable[Chunk], *, on_wait: Callable[[], None]) -> Iterator[tuple[Chunk, Verdicts]]:
+    def run(
+        self, job: Job, chunks: Iterable[Chunk], *, on_wait: Callable[[], None]
+    ) -> Iterator[tuple[Chunk, Verdicts]]:
         for chunk in chunks:
             on_wait()
             yield chunk, run_job(job, chunk)

@@ -37,7 +37,7 @@ def test_answers_csv_has_a_line_for_each_question() -> None:
     assert ",".join(map(str, TABLES.answer_columns)) == (
         "batch_id,group_code,sheet_number,question,answer,confidence,status"
     )
-    assert TABLES.answer_cells(SHEET, answer) == (str(BATCH), "14900113", 7, 3, "AC", "0.988", "multiple")
+    assert TABLES.answer_cells(SHEET, answer) == (str(BATCH), "14900113", 7, "q3", "AC", "0.988", "multiple")
 
 
 def test_responses_csv_has_a_line_for_each_sheet_and_a_column_for_each_question() -> None:

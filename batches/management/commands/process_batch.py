@@ -1,0 +1,206 @@
+"""Processes a local ZIP, an uploaded batch, or whatever is queued."""
+
+import logging
+import signal
+import sys
+import threading
+import uuid
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO
+
+import redis
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection as database
+from django.db.migrations.executor import MigrationExecutor
+
+from batches import services
+from batches.errors import BatchError, LeaseHeld, WrongState
+from batches.management.display import choose_display
+from batches.models import Batch, BatchStatus, SheetTemplate
+from batches.pipeline.run import Interrupted
+from batches.pipeline.runner import Runner
+from batches.pipeline.watching import Watch
+from batches.services import GivenArchive, create_batch
+from batches.workers.base import Workers
+from batches.workers.choose import KINDS, WorkersUnavailable, choose_workers
+from progress import connection
+
+FAILED, WRONG_USAGE, NEEDS_REVIEW, HELD, INTERRUPTED = 1, 2, 3, 4, 130
+
+
+def cover_code(text: str) -> tuple[str, str]:
+    file_name, separator, code = text.rpartition("=")
+    if not separator or not file_name or not code.strip():
+        raise ArgumentTypeError(f"{text!r} is not FILE=CODE, such as page_04711.jpg=14900113")
+    return file_name, code.strip()
+
+
+class Command(BaseCommand):
+    help = "Processes a local ZIP (PATH.zip --template SLUG), a batch (BATCH_ID), or whatever is queued (--watch)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("target", nargs="?", metavar="PATH.zip | BATCH_ID")
+        parser.add_argument("--watch", action="store_true", help="be the runner: take queued batches until stopped")
+        parser.add_argument("--template", metavar="SLUG", help="how the sheets of a local ZIP are printed")
+        parser.add_argument("--owner", metavar="USER", help="whose batch it is; default: the only superuser")
+        parser.add_argument("--name", default="", help="of a new batch; default: the ZIP's name")
+        parser.add_argument("--cover", action="append", default=[], type=cover_code, metavar="FILE=CODE", dest="covers")
+        parser.add_argument("--workers", choices=KINDS, default="local")
+        parser.add_argument("--processes", type=int, default=None, metavar="N", help="0: one for each core")
+        parser.add_argument("--json", action="store_true", help="one event a line on standard output")
+
+    def handle(self, *_: Any, target: str | None, watch: bool, **options: Any) -> None:
+        if bool(target) == watch:
+            raise CommandError("Give a ZIP, a batch's id, or --watch.", returncode=WRONG_USAGE)
+        _require_database()
+        _require_redis()
+        workers = _workers(options)
+        with closing(workers), _told_to_stop() as stop:
+            if watch:
+                self._watch(workers, stop, options)
+            else:
+                self._process(str(target), workers, stop, options)
+
+    def _watch(self, workers: Workers, stop: threading.Event, options: dict[str, Any]) -> None:
+        runner = Runner(workers=workers, stop=stop)
+        if options["json"]:
+            runner = replace(runner, listener=choose_display(_output(options), as_json=True).show)
+        Watch(runner, settings.BATCHES_AT_ONCE).run()
+
+    def _process(self, target: str, workers: Workers, stop: threading.Event, options: dict[str, Any]) -> None:
+        batch, covers = self._batch(target, options)
+        if batch.status == BatchStatus.COMPLETED:
+            self.stderr.write(f"{batch} is completed already.")
+            _exit_as(batch)
+            return
+        # What is shown here anyway need not be said twice.
+        logging.getLogger().setLevel(logging.WARNING)
+        with choose_display(_output(options), as_json=options["json"]) as display:
+            failure = _run(Runner(workers=workers, stop=stop, listener=display.show), batch, covers)
+        if failure:
+            raise failure
+        _exit_as(batch)
+
+    def _batch(self, target: str, options: dict[str, Any]) -> tuple[Batch, dict[str, str] | None]:
+        """Return the batch, and the codes to try it again with; None when it only has to go on."""
+        covers = dict(options["covers"])
+        try:
+            batch_id = uuid.UUID(target)
+        except ValueError:
+            batch = _new_batch(Path(target), options)
+            batch.cover_codes = covers
+            batch.save(update_fields=["cover_codes"])
+            return batch, None
+        return _known_batch(batch_id, covers)
+
+
+def _output(options: dict[str, Any]) -> TextIO:
+    # Django's own wrapper around it ends every write with a new line, which a display in place cannot use.
+    stream: TextIO = options.get("stdout") or sys.stdout
+    return stream
+
+
+def _new_batch(path: Path, options: dict[str, Any]) -> Batch:
+    if not path.is_file():
+        raise CommandError(f"{path}: there is no such file (and it is no batch's id)", returncode=WRONG_USAGE)
+    template = _template(options["template"])
+    archive = GivenArchive(file_name=path.name, size_bytes=path.stat().st_size, path=path.resolve())
+    return create_batch(_owner(options["owner"]), template, archive=archive, name=options["name"])
+
+
+def _template(slug: str | None) -> SheetTemplate:
+    template = SheetTemplate.objects.filter(slug=slug).first()
+    if template is None:
+        seen = f"there is no template {slug!r}" if slug else "a local ZIP needs --template"
+        known = ", ".join(SheetTemplate.objects.values_list("slug", flat=True))
+        raise CommandError(f"{seen}; there are: {known}", returncode=WRONG_USAGE)
+    return template
+
+
+def _owner(name: str | None) -> User:
+    if name:
+        user = User.objects.filter(username=name).first()
+        if user is None:
+            raise CommandError(f"there is no user {name!r}", returncode=WRONG_USAGE)
+        return user
+    superusers = list(User.objects.filter(is_superuser=True, is_active=True)[:2])
+    if len(superusers) != 1:
+        seen = "there is more than one superuser" if superusers else "there is no superuser"
+        raise CommandError(f"{seen}; say whose batch it is: --owner USER", returncode=WRONG_USAGE)
+    return superusers[0]
+
+
+def _known_batch(batch_id: uuid.UUID, covers: dict[str, str]) -> tuple[Batch, dict[str, str] | None]:
+    batch = Batch.objects.select_related("template").filter(pk=batch_id).first()
+    if batch is None:
+        raise CommandError(f"there is no batch {batch_id}", returncode=WRONG_USAGE)
+    if batch.status == BatchStatus.UPLOADING:
+        raise CommandError(f"{batch} is still being uploaded", returncode=WRONG_USAGE)
+    try:
+        services.refuse_codes(covers)
+        if batch.status in (BatchStatus.FAILED, BatchStatus.CANCELLED):
+            services.refuse_retry(batch)
+            return batch, covers
+    except WrongState as error:
+        raise CommandError(str(error), returncode=FAILED) from error
+    return batch, covers or None
+
+
+def _run(runner: Runner, batch: Batch, covers: dict[str, str] | None) -> CommandError | None:
+    """Process ``batch``; return what is to be said when it did not come to its end."""
+    try:
+        runner.process(batch, retry_with=covers)
+    except LeaseHeld as error:
+        return CommandError(error.message, returncode=HELD)
+    except BatchError as error:
+        reason = f"{error.message}\n{error.details}" if error.details else error.message
+        return CommandError(f"{reason}\nTo go on: manage.py process_batch {batch.pk}", returncode=FAILED)
+    except Interrupted:
+        return CommandError(f"Interrupted. To go on: manage.py process_batch {batch.pk}", returncode=INTERRUPTED)
+    return None
+
+
+def _exit_as(batch: Batch) -> None:
+    if batch.review_count:
+        raise SystemExit(NEEDS_REVIEW)
+
+
+def _require_database() -> None:
+    executor = MigrationExecutor(database)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise CommandError("The database is not set up for this version: run manage.py migrate", returncode=FAILED)
+
+
+def _require_redis() -> None:
+    try:
+        connection.client().ping()
+    except redis.RedisError as error:
+        raise CommandError(f"Redis cannot be reached: {error}", returncode=FAILED) from error
+
+
+def _workers(options: dict[str, Any]) -> Workers:
+    processes = settings.PROCESSES if options["processes"] is None else options["processes"]
+    if processes < 0:
+        raise CommandError(f"--processes is {processes}; give 0 (one for each core) or more", returncode=WRONG_USAGE)
+    try:
+        return choose_workers(options["workers"], processes)
+    except WorkersUnavailable as error:
+        raise CommandError(str(error), returncode=WRONG_USAGE) from error
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """Give what is set by Ctrl-C or SIGTERM: the stages look at it and end where they can be continued."""
+    stop = threading.Event()
+    before = {sign: signal.signal(sign, lambda *_: stop.set()) for sign in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)

@@ -1,0 +1,245 @@
+"""Takes one batch from stage to stage: the order, the clock, going on where it was, and every way to fail.
+
+The one place that says ``except Exception``: what is our own fault is recorded, and raised again.
+"""
+
+import errno
+import json
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import structlog
+from django.db import DatabaseError
+from django.utils import timezone
+
+from batches import wording
+from batches.errors import (
+    ArchiveRefused,
+    BatchCancelled,
+    BatchError,
+    LeaseLost,
+    NoSpaceLeft,
+    TemplateUnusable,
+)
+from batches.folders import site_folders
+from batches.models import COUNT_FIELDS, Batch, BatchStatus
+from batches.pipeline.cleanup import clean_up
+from batches.pipeline.collecting_results import collect_results
+from batches.pipeline.extracting import extract
+from batches.pipeline.generating_csv import generate_csv
+from batches.pipeline.lease import Lease
+from batches.pipeline.loading_database import load_database
+from batches.pipeline.organizing_qr import organize
+from batches.pipeline.processing_sheets import process_sheets
+from batches.pipeline.run import Interrupted, Run
+from batches.pipeline.uploading import upload
+from batches.pipeline.workspace import Workspace, fingerprint
+from batches.workers.base import Place, Workers
+from batches.workers.records import Form
+from omr.errors import TemplateError
+from omr.template import parse_template
+from progress import connection, log
+from progress.events import BatchProgressEvent, ProcessingStage
+from progress.publisher import publish_progress
+
+logger = structlog.get_logger(__name__)
+
+STAGES: dict[ProcessingStage, Callable[[Run], None]] = {
+    ProcessingStage.UPLOADING: upload,
+    ProcessingStage.EXTRACTING: extract,
+    ProcessingStage.ORGANIZING_QR: organize,
+    ProcessingStage.PROCESSING_SHEETS: process_sheets,
+    ProcessingStage.COLLECTING_RESULTS: collect_results,
+    ProcessingStage.GENERATING_CSV: generate_csv,
+    ProcessingStage.LOADING_DATABASE: load_database,
+    ProcessingStage.CLEANUP: clean_up,
+}
+"""In the order in which they are done."""
+
+FINISHED = 100.0
+
+NO_SPACE = "No space is left on the disk; free some, then continue the batch: nothing that was read is lost"
+
+
+def _nobody(_: BatchProgressEvent) -> None:
+    """Listen to nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """Processes batches, one call each; calls may run in several threads."""
+
+    workers: Workers
+    stop: threading.Event = field(default_factory=threading.Event)  # set: every call ends within seconds
+    listener: Callable[[BatchProgressEvent], None] = _nobody
+
+    def process(self, batch: Batch, *, retry_with: dict[str, str] | None = None) -> None:
+        """Take ``batch`` to its end.
+
+        Args:
+            retry_with: begin a new attempt of a batch that failed, with these codes of covers.
+
+        Raises:
+            LeaseHeld: another runner works on it; nothing was changed.
+            LeaseLost: another runner has taken over.
+            Interrupted: ``stop`` was set; the batch can be continued.
+            BatchError: it failed, or was cancelled; that is recorded and told.
+        """
+        with Lease(batch) as lease:
+            batch.refresh_from_db()
+            if batch.is_finished and retry_with is None:
+                self._announce(batch)
+                return
+            if retry_with is not None:
+                batch.begin_attempt(retry_with, status=BatchStatus.PROCESSING)
+            self._work(batch, lease)
+
+    def announce(self, batch: Batch) -> None:
+        """Tell the end of a batch whose runner died between writing it down and telling it."""
+        with Lease(batch):
+            batch.refresh_from_db()
+            self._announce(batch)
+
+    def _announce(self, batch: Batch) -> None:
+        latest = log.read_latest(batch.pk)
+        if not batch.is_finished or (latest and latest.stage.is_terminal and latest.attempt == batch.attempt):
+            return
+        report = batch.failure_report() if batch.error_code else batch.completion_report()
+        self.listener(publish_progress(batch.pk, report))
+
+    def _work(self, batch: Batch, lease: Lease) -> None:
+        batch.status, batch.started_at = BatchStatus.PROCESSING, batch.started_at or timezone.now()
+        batch.save(update_fields=["status", "started_at"])
+        try:
+            run = self._open_run(batch, lease)
+            try:
+                _go_through(run)
+            except LeaseLost:
+                raise
+            except BaseException:
+                run.take_time()
+                raise
+            self._end(batch, BatchStatus.COMPLETED)
+        except LeaseLost:
+            raise
+        except Interrupted:
+            batch.save(update_fields=COUNT_FIELDS)
+            raise
+        except BatchCancelled:
+            self._end(batch, BatchStatus.CANCELLED, BatchCancelled(wording.CANCELLED))
+            raise
+        except Exception as error:  # noqa: BLE001 - the one place: recorded, and raised again
+            self._fail(batch, error)
+
+    def _open_run(self, batch: Batch, lease: Lease) -> Run:
+        """Return the attempt at ``batch``; what it says it has finished and cannot show is to be done again.
+
+        Raises:
+            TemplateUnusable, ArchiveRefused: it cannot be gone on with.
+        """
+        folders = site_folders()
+        workspace = Workspace(folders.work(batch.pk), folders.results(batch.pk))
+        document = batch.template.document
+        try:
+            form = Form(parse_template(document))
+        except TemplateError as error:
+            sentence = f"The template {batch.template.slug} cannot be used: {error}"
+            raise TemplateUnusable(sentence, code="template_invalid") from error
+        _forget_what_is_lost(batch, workspace)
+        _refuse_changed(batch, workspace)
+        return Run(
+            batch=batch,
+            form=form,
+            template=json.dumps(document, sort_keys=True),
+            workspace=workspace,
+            workers=self.workers,
+            results=Place(
+                redis_url=connection.redis_url(),
+                key=log.results_key(batch.pk),
+                lifetime_seconds=log.RESULTS_SECONDS,
+            ),
+            lease=lease,
+            stop=self.stop,
+            listener=self.listener,
+            worked_before_seconds=batch.worked_seconds,
+        )
+
+    def _fail(self, batch: Batch, error: Exception) -> NoReturn:
+        """Record what made ``batch`` fail, tell it, and raise it."""
+        known = _known(error)
+        if known is None:
+            logger.exception("internal_error", batch_id=str(batch.pk))
+            stage = batch.next_stage or ProcessingStage.CLEANUP
+            known = BatchError(
+                f"Internal error in {stage}: {type(error).__name__}; the batch can be continued",
+                code="internal_error",
+                details="".join(traceback.format_exception(error)),
+            )
+            self._end(batch, BatchStatus.FAILED, known)
+            raise error
+        self._end(batch, BatchStatus.FAILED, known)
+        raise known from error
+
+    def _end(self, batch: Batch, status: BatchStatus, error: BatchError | None = None) -> None:
+        # The row first: whoever hears of the end and asks for the batch must find it ended. A runner that dies in
+        # between leaves its lease behind, by which the next one sees that the end was not told.
+        failed_stage = batch.next_stage or ProcessingStage.CLEANUP
+        batch.end(status, error, failed_stage=failed_stage if error else "")
+        report = batch.failure_report() if error else batch.completion_report()
+        self.listener(publish_progress(batch.pk, report))
+
+
+def _go_through(run: Run) -> None:
+    """Do every stage that is not finished, in order."""
+    batch = run.batch
+    while (stage := batch.next_stage) is not None:
+        run.check()
+        run.enter(stage)
+        started_at = time.monotonic()
+        # A stage tells its end when all it leaves is there: a runner that died just then need not do it again.
+        if not (run.floor >= FINISHED and stage is not ProcessingStage.UPLOADING and run.workspace.has_left(stage)):
+            STAGES[stage](run)
+        seconds = batch.stage_seconds.get(stage.value, 0.0) + time.monotonic() - started_at
+        batch.stage_seconds = {**batch.stage_seconds, stage.value: round(seconds, 2)}
+        batch.finished_stages = [*batch.finished_stages, stage.value]
+        batch.save(update_fields=["stage_seconds", "finished_stages", *COUNT_FIELDS])
+
+
+def _forget_what_is_lost(batch: Batch, workspace: Workspace) -> None:
+    """Take back that a stage is finished when its files are gone, and with it all that came after."""
+    kept: list[str] = []
+    for stage in ProcessingStage:
+        if not batch.has_finished(stage):
+            continue
+        if not (workspace.has_left(stage) or batch.has_finished(ProcessingStage.CLEANUP)):
+            break
+        kept.append(stage.value)
+    if kept != batch.finished_stages:
+        batch.finished_stages = kept
+        batch.save(update_fields=["finished_stages"])
+
+
+def _refuse_changed(batch: Batch, workspace: Workspace) -> None:
+    """Refuse to go on with an archive that is not the one whose pages are known."""
+    if not batch.has_finished(ProcessingStage.EXTRACTING) or batch.has_finished(ProcessingStage.LOADING_DATABASE):
+        return
+    if not batch.archive.is_file():
+        raise ArchiveRefused(f"{batch.archive_path} is not there any more; put it back", code="archive_missing")
+    if fingerprint(batch.archive) != workspace.read_index().fingerprint:
+        sentence = f"{batch.file_name} was changed since its pages were listed; give it again as a new batch"
+        raise ArchiveRefused(sentence, code="archive_changed")
+
+
+def _known(error: Exception) -> BatchError | None:
+    """Return the batch's own error that ``error`` is or stands for; None when it is our fault."""
+    if isinstance(error, BatchError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpaceLeft(NO_SPACE, details=str(error))
+    if isinstance(error, DatabaseError) and "disk" in str(error) and "full" in str(error):
+        return NoSpaceLeft(NO_SPACE, details=str(error))
+    return None

@@ -1,0 +1,131 @@
+"""The runner that takes whatever is queued. Any number of them may run, on one machine or on many."""
+
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from itertools import chain
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from batches import models
+from batches.errors import BatchError, LeaseHeld
+from batches.models import ArchiveKind, Batch
+from batches.pipeline.lease import Lease
+from batches.pipeline.run import Interrupted
+from batches.pipeline.runner import Runner
+from progress import log
+from progress.events import ProcessingStage
+from progress.publisher import publish_progress
+
+LOOK_SECONDS = 0.5
+WAITING_SECONDS = 2.0  # between two looks at what queued batches wait for
+PAUSE_AFTER_FAULT_SECONDS = 5.0
+
+logger = structlog.get_logger(__name__)
+
+
+class Watch:
+    """Takes queued batches, and those that a dead runner left behind, some at once."""
+
+    def __init__(self, runner: Runner, slots: int) -> None:
+        self._runner = runner
+        self._slots = slots
+        self._name = f"{socket.gethostname()[:50]} {os.getpid()} {secrets.token_hex(4)}"
+        self._working: dict[UUID, threading.Thread] = {}
+        self._seen_at = self._waiting_told_at = -float("inf")
+        self._not_before = -float("inf")
+
+    def run(self) -> None:
+        """Work until the runner's ``stop`` is set; then end every batch where it can be continued."""
+        logger.info("runner_started", name=self._name, slots=self._slots)
+        try:
+            while not self._runner.stop.wait(LOOK_SECONDS):
+                self._look()
+        finally:
+            for thread in list(self._working.values()):
+                thread.join()
+            models.Runner.objects.filter(name=self._name).delete()
+            logger.info("runner_stopped", name=self._name)
+
+    def _look(self) -> None:
+        try:
+            self._say_alive()
+            if time.monotonic() >= self._not_before:
+                self._take()
+            self._tell_waiting()
+        except DatabaseError:
+            # A runner outlives a database that is away for a while.
+            logger.warning("database_away", exc_info=True)
+            connection.close()
+            self._pause()
+
+    def _say_alive(self) -> None:
+        if time.monotonic() - self._seen_at < models.RUNNER_RENEWAL_SECONDS:
+            return
+        seen = {"slots": self._slots, "seen_at": timezone.now()}
+        models.Runner.objects.update_or_create(name=self._name, defaults=seen)
+        self._seen_at = time.monotonic()
+
+    def _take(self) -> None:
+        self._working = {pk: thread for pk, thread in self._working.items() if thread.is_alive()}
+        for batch in self._takeable():
+            if len(self._working) >= self._slots:
+                return
+            if batch.pk not in self._working:
+                thread = threading.Thread(target=self._process, args=(batch,), name=f"batch {batch.pk}")
+                self._working[batch.pk] = thread
+                thread.start()
+
+    def _takeable(self) -> Iterator[Batch]:
+        """Give what a dead runner left, then what waits.
+
+        A local ZIP that somebody interrupted waits for that person: its lease was given back. One whose runner died
+        still has the lease, run out.
+        """
+        left = Batch.objects.left_behind().exclude(archive_kind=ArchiveKind.LOCAL, lease_until=None)
+        return chain(Batch.objects.unannounced(), left.order_by("queued_at", "pk"), Batch.objects.waiting())
+
+    def _process(self, batch: Batch) -> None:
+        try:
+            self._runner.process(batch)
+        except LeaseHeld:
+            pass  # another runner was quicker
+        except (BatchError, Interrupted) as error:
+            logger.info("batch_ended", batch_id=str(batch.pk), reason=str(error) or "interrupted")
+        except BaseException:
+            logger.exception("batch_fault", batch_id=str(batch.pk))
+            self._pause()
+            raise
+        finally:
+            connection.close()
+
+    def _pause(self) -> None:
+        """Take nothing for a while: what just failed would most likely fail again."""
+        self._not_before = time.monotonic() + PAUSE_AFTER_FAULT_SECONDS
+
+    def _tell_waiting(self) -> None:
+        """Tell batches in the queue how many are before them, whenever that has changed."""
+        now = time.monotonic()
+        if len(self._working) < self._slots or now - self._waiting_told_at < WAITING_SECONDS:
+            return
+        self._waiting_told_at = now
+        for batch in Batch.objects.waiting():
+            message, latest = batch.waits_for(), log.read_latest(batch.pk)
+            if message and latest and latest.message != message:
+                self._tell(batch, message)
+
+    def _tell(self, batch: Batch, message: str) -> None:
+        try:
+            with Lease(batch):
+                batch.refresh_from_db()
+                if batch.is_waiting:
+                    report = batch.report(ProcessingStage.UPLOADING, message, progress_percentage=100.0)
+                    publish_progress(batch.pk, report)
+        except LeaseHeld:
+            pass  # somebody has just begun with it
