@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-import cv2
 import numpy as np
 
 from omr.printing.cover import draw_cover
 from omr.printing.pencil import Kind, Touch
 from omr.printing.raster import rasterize
+from omr.printing.room import occupied_area
 from omr.printing.scan import DAMAGES, chance_placement, fill_in, scan_page
-from omr.printing.shapes import Drawing, new_drawing
+from omr.printing.shapes import Box, Drawing, Oval, new_drawing
 from omr.printing.sheet import draw_sheet
 from omr.template import SHIPPED, Bubble, Field, Template, load_template
 from omr.types import Gray
@@ -26,6 +26,7 @@ STANDARD = load_template(SHIPPED / "standard-150" / "template.json")
 
 FAINT_DARKNESS = 0.2  # darker than paper, lighter than any mark of an ordinary candidate
 RUBBED_DARKNESS = 0.08
+BLOT = 0.7  # of the QR code's edge; the finder patterns in its corners stay
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class SheetPage(Page):
 
 def a_sheet(template: Template = STANDARD) -> SheetPage:
     """An answer sheet on which nothing is marked."""
-    return SheetPage(drawing=draw_sheet(template), template=template)
+    return SheetPage(drawing=_drawn_sheet(template), template=template)
 
 
 def a_cover(code: str = "14900113", template: Template = STANDARD) -> Page:
@@ -95,20 +96,23 @@ def a_cover(code: str = "14900113", template: Template = STANDARD) -> Page:
     return Page(drawing=draw_cover(template, code))
 
 
-def an_unreadable_cover(template: Template = STANDARD, code: str = "14900113", **scan: float) -> bytes:
-    """A cover whose code somebody scribbled over: still to be seen as a cover, not to be read."""
-    drawing = draw_cover(template, code)
-    pixels = _printed(drawing, scan.pop("dpi", 200)).copy()
-    height, width = pixels.shape
-    middle = (width // 2, round((0.42 * (1 - 0.5 * width / height) + 0.25 * width / height) * height))
-    cv2.circle(pixels, middle, round(0.17 * width), (30,), cv2.FILLED, cv2.LINE_AA)
-    level, rng = DAMAGES["scan"], np.random.default_rng(int(scan.pop("seed", 1)))
-    return scan_page(pixels, chance_placement(level, rng), level, rng)
+def an_unreadable_cover(template: Template = STANDARD, **scan: Any) -> bytes:
+    """A cover whose code somebody blacked out: seen as a cover, not to be read; takes what scanned() takes."""
+    drawing = draw_cover(template, "14900113")
+    code = occupied_area(shape for shape in drawing.shapes if isinstance(shape, Box))
+    blot = Oval(
+        x=(code.left + code.right) / 2,
+        y=(code.top + code.bottom) / 2,
+        width=BLOT * code.width,
+        height=BLOT * code.height,
+        gray=30,
+    )
+    return Page(drawing=replace(drawing, shapes=(*drawing.shapes, blot))).scanned(**scan)
 
 
-def a_white_page(template: Template = STANDARD, **scan: float) -> bytes:
-    """The back of a sheet."""
-    return Page(drawing=new_drawing(template.page_width, template.page_height, ())).scanned(**scan)  # type: ignore[arg-type]
+def a_white_page(template: Template = STANDARD, **scan: Any) -> bytes:
+    """The back of a sheet; takes what scanned() takes."""
+    return Page(drawing=new_drawing(template.page_width, template.page_height, ())).scanned(**scan)
 
 
 def a_zip(path: Path, members: Mapping[str, bytes]) -> Path:
@@ -117,6 +121,11 @@ def a_zip(path: Path, members: Mapping[str, bytes]) -> Path:
         for name, content in members.items():
             archive.writestr(name, content)
     return path
+
+
+@cache
+def _drawn_sheet(template: Template) -> Drawing:
+    return draw_sheet(template)
 
 
 @cache

@@ -16,6 +16,7 @@ BLANK_MEAN = 0.035  # of the answers of an ordinary candidate; those who gave up
 NOTHING_ANSWERED = 1 / 500  # of the candidates
 GAVE_UP = 1 / 150
 ONE_LETTER = 1 / 200
+USUAL_HAND = 2 / 3  # of the way from the faintest hand to the strongest
 HAND_SPREAD = 0.04  # standard deviation of darkness among the marks of one candidate
 GOLDEN = 0.6180339887  # steps of this part of all numbers spread candidates' numbers over them
 
@@ -61,7 +62,15 @@ def _meet(damage: Damage, rng: np.random.Generator) -> _Candidate:
         blank = float(rng.uniform(0.7, 0.97))
     elif kind < NOTHING_ANSWERED + GAVE_UP + ONE_LETTER:
         letter = int(rng.integers(1 << 30))
-    return _Candidate(blank=blank, letter=letter, darkness=float(rng.uniform(*damage.marks)))
+    return _Candidate(blank=blank, letter=letter, darkness=_hand(damage, rng))
+
+
+def _hand(damage: Damage, rng: np.random.Generator) -> float:
+    """Return how dark this candidate marks: most people press well enough, few hardly touch the paper."""
+    faintest, strongest = damage.marks
+    if faintest == strongest:
+        return faintest
+    return float(rng.triangular(faintest, faintest + USUAL_HAND * (strongest - faintest), strongest))
 
 
 def _identity_choices(

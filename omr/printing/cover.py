@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from functools import cache
 
 import segno
 
+from omr.printing.errors import PrintingError
 from omr.printing.shapes import BLACK, Box, Drawing, Shape, Text, new_drawing, paper_size_mm
 from omr.printing.sheet import draw_fiducials
 from omr.printing.typeface import baseline, fitting_size
@@ -14,13 +14,19 @@ from omr.template import Template
 QR_FRACTION = 0.5  # of the shorter side of the page
 ERROR_CORRECTION = "h"  # 30 % of the code may be lost: it is read or the whole batch stops
 TOP_FRACTION = 0.42  # of what the code leaves free goes above it
+LONGEST_CODE = 200
 ADVICE = "Lay this page on top of the sheets of the group."
 ADVICE_GRAY = 90
 
 
-@cache
 def draw_cover(template: Template, code: str) -> Drawing:
-    """Return the cover with ``code``, on the paper of ``template``, in template units."""
+    """Return the cover with ``code``, on the paper of ``template``, in template units.
+
+    Raises:
+        PrintingError: nobody could type this code, or it is too long for a QR code that reads well.
+    """
+    if not (code.isprintable() and code == code.strip() and 0 < len(code) <= LONGEST_CODE):
+        raise PrintingError(f"{code!r} is no code for a cover; give 1 to {LONGEST_CODE} printable characters")
     width, height = template.page_width, template.page_height
     mm = width / paper_size_mm(width, height)[0]
     edge = QR_FRACTION * min(width, height)

@@ -18,39 +18,51 @@ _FONTS = {False: "Vera", True: "Vera-Bold"}
 def write_pdf(path: Path, drawings: Iterable[Drawing], *, title: str) -> int:
     """Write ``drawings`` to ``path``, aside first; return the number of pages.
 
+    A drawing that comes again and again is stored once.
+
     Raises:
         OSError: it cannot be written.
     """
     for bold, name in _FONTS.items():
         pdfmetrics.registerFont(TTFont(name, font_file(bold=bold)))
-    pages = 0
     with written_aside(path) as file:
-        canvas = Canvas(file, invariant=1)
+        canvas = Canvas(file, invariant=1)  # the same sheets give the same bytes
         canvas.setTitle(title)
+        forms: dict[int, str] = {}
+        kept = []  # alive, so that their ids are theirs alone
         for drawing in drawings:
-            _draw_page(canvas, drawing)
-            pages += 1
+            kept.append(drawing)
+            if id(drawing) not in forms:
+                forms[id(drawing)] = _store(canvas, drawing, f"drawing{len(forms)}")
+            canvas.setPageSize(_size_points(drawing))
+            canvas.doForm(forms[id(drawing)])
+            canvas.showPage()
         canvas.save()
-    return pages
+    return len(kept)
 
 
-def _draw_page(canvas: Canvas, drawing: Drawing) -> None:
-    width, height = drawing.width_mm * POINTS_PER_MM, drawing.height_mm * POINTS_PER_MM
-    canvas.setPageSize((width, height))
+def _size_points(drawing: Drawing) -> tuple[float, float]:
+    return drawing.width_mm * POINTS_PER_MM, drawing.height_mm * POINTS_PER_MM
+
+
+def _store(canvas: Canvas, drawing: Drawing, name: str) -> str:
+    """Store ``drawing`` in the file under ``name``; return the name."""
+    width, height = _size_points(drawing)
+    canvas.beginForm(name, 0, 0, width, height)
     scale = width / drawing.width
     canvas.translate(0, height)
     canvas.scale(scale, scale)
     for shape in drawing.shapes:
-        level = shape.gray / 255
-        canvas.setFillGray(level)
-        canvas.setStrokeGray(level)
+        canvas.setFillGray(shape.gray / 255)
+        canvas.setStrokeGray(shape.gray / 255)
         if isinstance(shape, Text):
             _draw_text(canvas, shape)
         elif isinstance(shape, Box):
             _draw_box(canvas, shape)
         else:
             _draw_oval(canvas, shape)
-    canvas.showPage()
+    canvas.endForm()
+    return name
 
 
 def _draw_text(canvas: Canvas, text: Text) -> None:

@@ -106,11 +106,11 @@ def write_sample(
         pages, answers, identities = (
             stack.enter_context(written_aside(path)) for path in (archive, truth, identity_path(truth))
         )
-        book = _Book(sample, pages, _text(stack, answers), _text(stack, identities))
+        zipped = stack.enter_context(zipfile.ZipFile(pages, "w", zipfile.ZIP_STORED))
+        book = _Book(sample, zipped, _text(stack, answers), _text(stack, identities))
         for i, made in enumerate(_make_all(sample, processes or min(os.cpu_count() or 1, MOST_PROCESSES)), 1):
             book.add(made)
             report(i)
-        book.close()
 
 
 def identity_path(truth: Path) -> Path:
@@ -121,10 +121,10 @@ def identity_path(truth: Path) -> Path:
 class _Book:
     """The three files while they are written."""
 
-    def __init__(self, sample: Sample, pages: IO[bytes], answers: TextIO, identities: TextIO) -> None:
+    def __init__(self, sample: Sample, archive: zipfile.ZipFile, answers: TextIO, identities: TextIO) -> None:
         self.template = sample.template
         self.digits = max(5, len(str(sample.pages)))
-        self.archive = zipfile.ZipFile(pages, "w", zipfile.ZIP_STORED)
+        self.archive = archive
         self.answers, self.identities = csv.writer(answers), csv.writer(identities)
         self.answers.writerow(TRUTH_HEADER)
         names = [column.name for column in self.template.identity]
@@ -142,9 +142,6 @@ class _Book:
         )
         identity = (made.columns[column.name] for column in self.template.identity)
         self.identities.writerow((code, number, name, *identity))
-
-    def close(self) -> None:
-        self.archive.close()
 
 
 def _text(stack: ExitStack, file: IO[bytes]) -> TextIO:
@@ -204,16 +201,17 @@ def _one_thread() -> None:
 
 
 def _make_chunk(sample: Sample, chunk: list[_Place]) -> list[_Made]:
-    return [_make_page(sample, place) for place in chunk]
+    printed = _printed_sheet(sample.template, sample.dpi)
+    return [_make_page(sample, place, printed) for place in chunk]
 
 
-def _make_page(sample: Sample, place: _Place) -> _Made:
+def _make_page(sample: Sample, place: _Place, printed: Gray) -> _Made:
     rng = np.random.default_rng([sample.seed, place.page])
     columns: dict[str, str] = {}
     if place.sheet_number is None:
         pixels = rasterize(draw_cover(sample.template, place.group_code), sample.dpi)
     else:
-        pixels = _printed(sample.template, sample.dpi).copy()
+        pixels = printed.copy()
         filled = fill_sheet(sample.template, place.serial, sample.damage, rng)
         fill_in(pixels, filled.touches, pixels.shape[1] / sample.template.page_width, rng)
         columns = dict(filled.columns)
@@ -222,5 +220,5 @@ def _make_page(sample: Sample, place: _Place) -> _Made:
 
 
 @lru_cache(maxsize=1)
-def _printed(template: Template, dpi: int) -> Gray:
+def _printed_sheet(template: Template, dpi: int) -> Gray:
     return rasterize(draw_sheet(template), dpi)

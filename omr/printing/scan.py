@@ -62,7 +62,7 @@ DAMAGES: Mapping[str, Damage] = {
             noise=5.0,
             specks=60,
             quality=62,
-            marks=(0.16, 0.6),
+            marks=(0.18, 0.62),
             rubbed=(0.05, 0.2),
         ),
     )

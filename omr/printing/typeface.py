@@ -5,6 +5,7 @@ from pathlib import Path
 
 import reportlab
 from PIL import ImageFont
+from reportlab.pdfbase.ttfonts import TTFontFile
 
 CAPITAL_HEIGHT = 0.729  # of a capital or a digit, as a fraction of the type's size
 _FOLDER = Path(reportlab.__file__).parent / "fonts"
@@ -36,3 +37,13 @@ def fitting_size(text: str, size: float, width: float) -> float:
 def baseline(middle: float, size: float) -> float:
     """Return the baseline of capitals or digits whose middle is at ``middle``."""
     return middle + CAPITAL_HEIGHT / 2 * size
+
+
+def missing_characters(text: str) -> str:
+    """Return the characters of ``text`` that the typeface has not, each once, in order."""
+    return "".join(dict.fromkeys(character for character in text if ord(character) not in _characters()))
+
+
+@cache
+def _characters() -> frozenset[int]:
+    return frozenset(TTFontFile(str(font_file(bold=False))).charToGlyph)
