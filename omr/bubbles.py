@@ -159,6 +159,37 @@ class _Shape:
     sizes: Floats  # (PARTS,) how many pixels each has
 
 
+def measure_lines(gray: Gray, plan: Plan, placement: Placement, numbers: npt.NDArray[np.intp]) -> Floats:
+    """Return how dark a straight line is that runs through bubble and surroundings, for some bubbles: (len(numbers),).
+
+    Between a bubble and its eight neighbours there is paper. A pencil that slips reaches it on one side; a streak, a
+    pen stroke or the edge of a shadow on two opposite ones. The fainter of the two counts.
+    """
+    points = to_pixels(placement.matrix, plan.centres[numbers])
+    places, flat = flat_indices(points, gray.shape[1]), gray.reshape(-1)
+    darkness = np.zeros(len(numbers), dtype=np.float32)
+    for size in plan.sizes:
+        members = np.flatnonzero(np.isin(numbers, size.members))
+        x, y = (round(length * placement.scale) for length in size.paper)
+        patches = flat.take(places[members][:, None] + _gap_offsets((x, y), gray.shape[1]), mode="clip")
+        means = patches.reshape(len(members), len(_AROUND), -1).mean(axis=2, dtype=np.float32)
+        ink = 1.0 - means / np.maximum(means.max(axis=1, keepdims=True), 1.0)
+        half = len(_AROUND) // 2
+        darkness[members] = np.minimum(ink[:, :half], ink[:, half:]).max(axis=1)
+    return darkness
+
+
+_AROUND = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))
+"""The ways to the gaps around a bubble, in turn: the opposite of each is half the list away."""
+
+
+@lru_cache(maxsize=64)
+def _gap_offsets(reach: tuple[int, int], width: int) -> Indices:
+    """Return the pixels of the eight gaps, as distances in a flattened picture."""
+    patches = [_patch_at(x * reach[0], y * reach[1]) for x, y in _AROUND]
+    return flat_indices(np.concatenate(patches), width)
+
+
 def _measure_means(flat: npt.NDArray[np.uint8], places: Indices, shape: _Shape) -> Floats:
     """Return the mean gray level of disc, ring, inner gap, outer gap and paper of each place: (5, N)."""
     samples = flat.take(places[:, None] + shape.offsets, mode="clip")  # all lie inside: this skips asking, for each

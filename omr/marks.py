@@ -7,6 +7,7 @@ darkness inside the ring                 0.0 paper … 1.0 the black of the fidu
                         ≥ SURE           a mark, unless a darker one of its field makes it half dark
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -30,6 +31,10 @@ the same pencil, and not clean paper either."""
 RESIDUE = 0.18
 """Ink under this share of the darkest of its field is what a finger smears or a rubber leaves: not a mark at all."""
 
+LINE = 0.15
+"""Ink in the gaps on opposite sides of a bubble from which a line runs through it: paper there varies by 0.03, and the
+gray of a pencil that only touches the gap is under 0.1 of it."""
+
 LOOK_SPREAD = 0.08
 """How much darker than the lightest option's another one's print can be: a W has twice the strokes of an I. What
 exceeds it is pencil: an option that nearly everybody marks, or a sheet where all is marked alike. Under FLOOR, so that
@@ -40,25 +45,54 @@ LOOK_MOST = 0.20
 sheet is marked everywhere."""
 
 
-def decide_marks(ink: Ink, plan: Plan, template: Template) -> tuple[Mark, ...]:
-    """Return the decision about each field, in the template's order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """Which of N bubbles are taken for marks, and how sure that is for each of F fields."""
 
-    Args:
-        ink: of the N bubbles of the template.
-        plan: of the template.
-        template: its fields name the marks.
-    """
+    chosen: npt.NDArray[np.bool_]  # (N,)
+    marked: npt.NDArray[np.intp]  # (F,) how many bubbles are surely marked
+    halves: npt.NDArray[np.intp]  # (F,) how many are neither marked nor clean
+    confidence: npt.NDArray[np.float64]  # (F,) 0.5 on a threshold, 1.0 far from all
+
+
+def choose(ink: Ink, plan: Plan) -> Choices:
+    """Return the choices that the ink of each field makes."""
     excess = ink.disc - measure_look(ink.disc, plan)[plan.options]
     darkest = np.maximum.reduceat(excess, plan.field_starts)
     bound = np.maximum(SURE, HALF * darkest)[plan.fields]
     floor = np.maximum(FLOOR, RESIDUE * darkest)[plan.fields]
     is_mark, is_half = excess >= bound, (excess >= floor) & (excess < bound)
     marked = np.add.reduceat(is_mark, plan.field_starts, dtype=np.intp)
-    halves = np.add.reduceat(is_half, plan.field_starts, dtype=np.intp)
-    chosen = np.where((marked > 0)[plan.fields], is_mark, is_half)
-    margins = np.where(is_half, 0.0, np.minimum(np.abs(excess - bound) / SURE, np.abs(floor - excess) / FLOOR))
-    confidences = 0.5 + 0.5 * np.minimum(1.0, np.minimum.reduceat(margins, plan.field_starts))
-    return _name(template, chosen, confidences, halves, marked)
+    margins = np.minimum(np.abs(excess - bound) / SURE, np.abs(floor - excess) / FLOOR)
+    return Choices(
+        chosen=np.where((marked > 0)[plan.fields], is_mark, is_half),
+        marked=marked,
+        halves=np.add.reduceat(is_half, plan.field_starts, dtype=np.intp),
+        confidence=0.5 + 0.5 * np.minimum(1.0, np.minimum.reduceat(margins, plan.field_starts)),
+    )
+
+
+def name_marks(choices: Choices, lines: Floats, template: Template, plan: Plan) -> tuple[Mark, ...]:
+    """Return the marks that the choices are, in the order of the template's fields.
+
+    Args:
+        choices: for all bubbles of the template.
+        lines: for each chosen bubble, in order, how dark a line is that runs on through its surroundings.
+    """
+    numbers = np.flatnonzero(choices.chosen)
+    values: list[tuple[str, ...]] = [()] * len(template.fields)
+    crossed = set(plan.fields[numbers[lines >= LINE]].tolist())
+    for field, number in zip(plan.fields[numbers].tolist(), numbers.tolist(), strict=True):
+        values[field] = (*values[field], template.bubbles[number].value)
+    doubts = [
+        Doubt.STREAK if i in crossed else _doubt(half, marked)
+        for i, (half, marked) in enumerate(zip(choices.halves.tolist(), choices.marked.tolist(), strict=True))
+    ]
+    rows = zip(template.fields, values, choices.confidence.round(2).tolist(), doubts, strict=True)
+    return tuple(
+        _mark(field.name, chosen, confidence if doubt is None else confidence / 2, doubt)
+        for field, chosen, confidence, doubt in rows
+    )
 
 
 def measure_look(disc: Floats, plan: Plan) -> Floats:
@@ -67,26 +101,6 @@ def measure_look(disc: Floats, plan: Plan) -> Floats:
     lightest = min(float(look.min()), LOOK_MOST)
     capped: Floats = np.minimum(look, lightest + LOOK_SPREAD).astype(np.float32)
     return capped
-
-
-def _name(
-    template: Template,
-    chosen: npt.NDArray[np.bool_],
-    confidences: npt.NDArray[np.float64],
-    halves: npt.NDArray[np.intp],
-    marked: npt.NDArray[np.intp],
-) -> tuple[Mark, ...]:
-    """Return the marks; numbers of each field: its confidence, how many bubbles are half dark, how many marked."""
-    values: list[list[str]] = [[] for _ in template.fields]
-    bubbles = template.bubbles
-    places = {field.name: i for i, field in enumerate(template.fields)}
-    for number in np.flatnonzero(chosen).tolist():
-        values[places[bubbles[number].field]].append(bubbles[number].value)
-    rows = zip(template.fields, values, confidences.round(2).tolist(), halves.tolist(), marked.tolist(), strict=True)
-    return tuple(
-        _mark(field.name, tuple(choices), confidence if not half else confidence / 2, _doubt(half, sure))
-        for field, choices, confidence, half, sure in rows
-    )
 
 
 def _doubt(half: int, marked: int) -> Doubt | None:

@@ -1,11 +1,13 @@
 """Read one page: the order of the steps, and nothing else."""
 
-from omr.bubbles import Ink, Plan, are_printed, measure_ink, plan_bubbles
+import numpy as np
+
+from omr.bubbles import Ink, Plan, are_printed, measure_ink, measure_lines, plan_bubbles
 from omr.errors import OtherTemplate
 from omr.fiducials import Placement, find_placements
 from omr.geometry import as_scanned
 from omr.image import Picture, decode, refuse_blank
-from omr.marks import decide_marks
+from omr.marks import choose, name_marks
 from omr.template import Template
 from omr.types import Fit, Gray, Reading
 
@@ -23,7 +25,9 @@ def read_page(data: bytes, template: Template) -> Reading:
     plan = plan_bubbles(template)
     picture = decode(data, plan.least_width)
     placement, ink = _measure(picture.gray, template, plan)
-    return Reading(marks=decide_marks(ink, plan, template), fit=_fit(picture, placement))
+    choices = choose(ink, plan)
+    lines = measure_lines(picture.gray, plan, placement, np.flatnonzero(choices.chosen))
+    return Reading(marks=name_marks(choices, lines, template, plan), fit=_fit(picture, placement))
 
 
 def _measure(gray: Gray, template: Template, plan: Plan) -> tuple[Placement, Ink]:
