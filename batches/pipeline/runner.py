@@ -154,7 +154,7 @@ class Runner:
         return Run(
             batch=batch,
             form=form,
-            template=json.dumps(document, sort_keys=True),
+            template=json.dumps(document),  # its keys as they are: records tell fields by their position in it
             workspace=workspace,
             workers=self.workers,
             results=Place(
