@@ -54,9 +54,11 @@ class BatchAdmin(admin.ModelAdmin):
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
         """Tell what goes by its counts: Django would collect every sheet to show its name."""
-        allowed = self.has_delete_permission(request)
+        held = {batch.pk for batch in objs} - set(Batch.objects.free().values_list("pk", flat=True))
         lines = [f"{batch}: {batch.sheet_count} sheets, {batch.answer_count} answers" for batch in objs]
-        return lines, {"batches": len(lines)}, set() if allowed else {"batch"}, []
+        busy = [f"{batch} is being processed: cancel it first" for batch in objs if batch.pk in held]
+        missing_rights = set() if self.has_delete_permission(request) else {"batch"}
+        return lines, {"batches": len(lines)}, missing_rights, busy
 
     def delete_model(self, request: HttpRequest, obj: Batch) -> None:
         self._delete(request, [obj])

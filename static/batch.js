@@ -60,7 +60,8 @@ function showStep(event) {
   const at = event.stage === "completed" ? steps.length : steps.findIndex((step) => step.dataset.stage === stageOf(event));
   if (at < 0) return;
   steps.forEach((step, position) => {
-    const state = position < at ? "done" : position > at ? "ahead" : stateOf(event);
+    const isDone = position < at || "finished" in step.dataset;
+    const state = isDone ? "done" : position > at ? "ahead" : stateOf(event);
     const small = step.querySelector("small");
     if (small.textContent === step.dataset.state || state !== "done") small.textContent = state;
     step.dataset.state = state;

@@ -34,6 +34,7 @@ class Step:
     stage: ProcessingStage
     title: str
     state: StepState
+    is_finished: bool  # need not be done again, whatever the batch waits for now
     took: str  # for people; empty: not known yet
 
 
@@ -51,7 +52,9 @@ def steps(batch: Batch, latest: BatchProgressEvent | None) -> list[Step]:
         Step(
             stage=stage,
             title=TITLES[stage],
-            state=_state(order.index(stage), reached, latest),
+            is_finished=batch.has_finished(stage),
+            # A retry waits as an upload does, while what was done before stays done.
+            state=StepState.DONE if batch.has_finished(stage) else _state(order.index(stage), reached, latest),
             took=span(batch.stage_seconds[stage.value]) if stage.value in batch.stage_seconds else "",
         )
         for stage in shown

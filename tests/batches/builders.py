@@ -37,11 +37,13 @@ def a_superuser(name: str = "root") -> User:
 def a_batch(owner: User | None = None, *, name: str = "Mathematics", **given: Any) -> Batch:
     """Return a batch of ``owner`` (of ada when nobody is named), with the shipped template, being uploaded."""
     template = SheetTemplate.objects.get(slug="standard-150")
-    batch_id = uuid.uuid4()
-    archive = {"file_name": f"{name}.zip", "archive_path": str(site_folders().upload(batch_id))}
-    return Batch.objects.create(
-        id=batch_id, owner=owner or a_user(), name=name, **{"template": template} | archive | given
-    )
+    batch_id = given.pop("id", None) or uuid.uuid4()
+    given = {
+        "template": template,
+        "file_name": f"{name}.zip",
+        "archive_path": str(site_folders().upload(batch_id)),
+    } | given
+    return Batch.objects.create(id=batch_id, owner=owner or a_user(), name=name, **given)
 
 
 def a_failed_batch(owner: User | None = None, *, unreadable_covers: Sequence[str] = (), **given: Any) -> Batch:
@@ -66,9 +68,9 @@ def a_read_batch(owner: User | None = None, *, groups: Mapping[str, int] | None 
     """
     groups = {"14900113": 2, "14900114": 1} if groups is None else groups
     total = sum(groups.values())
+    finished: dict[str, Any] = {"status": BatchStatus.COMPLETED, "stage": ProcessingStage.COMPLETED}
     counts = {"sheet_count": total, "processed_count": total, "group_count": len(groups), "review_count": 1}
-    finished = {"status": BatchStatus.COMPLETED, "stage": ProcessingStage.COMPLETED, "finished_at": timezone.now()}
-    batch = a_batch(owner, **counts | finished | {"answer_count": total * 150} | given)
+    batch = a_batch(owner, **finished | counts | {"answer_count": total * 150, "finished_at": timezone.now()} | given)
     position = 0
     for number, (code, sheets) in enumerate(groups.items(), 1):
         group = CoverGroup.objects.create(
@@ -82,9 +84,13 @@ def a_read_batch(owner: User | None = None, *, groups: Mapping[str, int] | None 
 
 
 def a_sheet_row(group: CoverGroup, *, number: int, position: int, **given: Any) -> Sheet:
-    """Return a sheet of ``group`` with its 150 answers."""
+    """Return a sheet of ``group`` with its 150 answers; an unreadable one has none."""
     file_name = f"page_{position:04}.jpg"
-    counts = {"answered": 147, "blank": 1, "multiple": 1, "doubtful": 1}
+    read = {"answered": 147, "blank": 1, "multiple": 1, "doubtful": 1, "doubtful_fields": ["q4"]}
+    if given.get("status") == SheetStatus.UNREADABLE:
+        read = {"error_code": "fiducials_not_found", "error_message": "3 fiducials found, 4 needed"}
+    else:
+        read |= {"identity": {"candidate": f"{position:08}"}}
     sheet = Sheet.objects.create(
         id=group.batch.sheet_id(file_name),
         batch=group.batch,
@@ -92,10 +98,10 @@ def a_sheet_row(group: CoverGroup, *, number: int, position: int, **given: Any) 
         number=number,
         position=position,
         file_name=file_name,
-        identity={"candidate": f"{position:08}"},
-        **{"status": SheetStatus.READ, "doubtful_fields": ["q4"]} | counts | given,
+        **{"status": SheetStatus.READ} | read | given,
     )
-    Answer.objects.bulk_create(_answer(sheet, question) for question in range(1, 151))
+    if sheet.status != SheetStatus.UNREADABLE:
+        Answer.objects.bulk_create(_answer(sheet, question) for question in range(1, 151))
     return sheet
 
 

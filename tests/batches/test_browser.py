@@ -1,0 +1,166 @@
+"""The page of a batch in a real browser, before a real server."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import a_browser, needs_chromium
+from tests.site import Site
+
+pytestmark = pytest.mark.browser
+
+PRELUDE = """
+from uuid import UUID
+from batches.models import *
+from django.contrib.auth.models import User
+from progress.events import ProcessingStage as S, Report
+from progress.publisher import publish_progress
+from tests.batches.builders import *
+
+def publish(*events):
+    for stage, message, percent in events:
+        report = Report(stage=stage, message=message, progress_percentage=percent, sheets_total=300,
+                        sheets_processed=3 * percent, failed_stage=S.ORGANIZING_QR if stage is S.FAILED else None)
+        publish_progress(BATCH, report)
+
+def change(**columns):
+    Batch.objects.filter(pk=BATCH).update(**columns)
+
+BATCH = UUID("2905341b-226d-4c82-8c37-fbfe12afadf8")
+"""
+
+
+@pytest.fixture(autouse=True)
+def chromium() -> None:
+    needs_chromium()
+
+
+def tell(site: Site, code: str) -> None:
+    """Run ``code`` in a process of the site, as a runner would be one."""
+    site.manage("shell", "--no-imports", "-c", PRELUDE + code)
+
+
+@pytest.fixture
+def watching(site: Site) -> Iterator[Page]:
+    """A browser on the page of a batch that has begun; nothing may be wrong in its console at the end."""
+    tell(
+        site,
+        """
+a_batch(a_user("ada"), id=BATCH, status="processing", archive_kind="local")
+publish((S.EXTRACTING, "Extracting ZIP", 0), (S.EXTRACTING, "Extracted 303 files from ZIP", 100))
+""",
+    )
+    complaints: list[str] = []
+    with site.serve("daphne") as url, a_browser(timezone_id="America/New_York", locale="en-GB") as page:
+        page.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{url}/batches/2905341b-226d-4c82-8c37-fbfe12afadf8")
+        page.get_by_label("User name").fill("ada")
+        page.get_by_label("Password").fill("correct horse")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#connection")).to_have_text("live")
+        yield page
+    assert complaints == []
+
+
+def seqs(page: Page) -> list[int]:
+    lines: list[str] = page.locator("#log li").evaluate_all("lines => lines.map(line => line.dataset.seq)")
+    return [int(seq) for seq in lines]
+
+
+def test_the_page_shows_every_event_live_once_and_ends_finished(site: Site, watching: Page) -> None:
+    page = watching
+
+    tell(
+        site,
+        """
+change(sheet_count=300)
+publish((S.ORGANIZING_QR, "Organized into 3 groups, 300 files total", 100),
+        (S.PROCESSING_SHEETS, "Progress: 150/300 tasks completed", 50))
+""",
+    )
+    expect(page.locator("#message")).to_have_text("Progress: 150/300 tasks completed")
+    expect(page.locator("#percent")).to_have_text("50 %")
+    expect(page.locator("#processed")).to_have_text("150")
+    expect(page.locator('[data-stage="extracting"]')).to_have_attribute("data-state", "done")
+    expect(page.locator('[data-stage="processing_sheets"]')).to_have_attribute("data-state", "now")
+    assert page.get_by_role("link", name="for Excel").count() == 0
+
+    tell(
+        site,
+        """
+change(status="completed", stage="completed", stage_seconds={"processing_sheets": 3.6}, group_count=3)
+publish((S.COMPLETED, "BATCH COMPLETED SUCCESSFULLY", 100))
+""",
+    )
+    expect(page.locator("#connection")).to_have_text("finished")
+    expect(page.locator("#status")).to_have_text("completed")  # painted anew by the server
+    expect(page.get_by_role("link", name="for Excel").first).to_be_visible()
+    expect(page.locator('[data-stage="processing_sheets"] small')).to_have_text("3.6 s")
+    assert seqs(page) == [5, 4, 3, 2, 1]
+
+
+def test_a_batch_that_fails_is_told_apart_from_a_lost_connection(site: Site, watching: Page) -> None:
+    page = watching
+
+    tell(
+        site,
+        """
+change(status="failed", stage="failed", error_code="cover_unreadable", failed_stage="organizing_qr",
+       error_message="QR code read failed: Chunk 2/3", unreadable_covers=["page_0102.jpg"])
+publish((S.FAILED, "QR code read failed: Chunk 2/3", 33))
+""",
+    )
+
+    expect(page.locator("#connection")).to_have_text("finished")
+    expect(page.locator("#message")).to_have_text("QR code read failed: Chunk 2/3")
+    expect(page.locator('[data-stage="organizing_qr"]')).to_have_attribute("data-state", "failed")
+    expect(page.get_by_label("page_0102.jpg")).to_be_visible()
+    assert seqs(page) == [3, 2, 1]
+
+
+def test_times_are_shown_in_the_readers_zone_with_the_exact_value_in_the_title(watching: Page) -> None:
+    shown = watching.locator("#log time").first
+
+    exact = shown.get_attribute("title") or ""
+    assert exact.endswith("+00:00")
+    expected = watching.evaluate(
+        "moment => new Intl.DateTimeFormat('en-GB', {timeStyle: 'medium', timeZone: 'America/New_York'})"
+        ".format(new Date(moment))",
+        exact,
+    )
+    expect(shown).to_have_text(expected)
+
+
+def test_the_page_comes_back_by_itself_when_the_server_does(site: Site) -> None:
+    tell(site, 'a_batch(a_user("ada"), id=BATCH, status="processing")\npublish((S.EXTRACTING, "Extracting ZIP", 0))')
+    with a_browser() as page:
+        with site.serve("daphne") as url:
+            page.goto(f"{url}/batches/2905341b-226d-4c82-8c37-fbfe12afadf8")
+            page.get_by_label("User name").fill("ada")
+            page.get_by_label("Password").fill("correct horse")
+            page.get_by_role("button", name="Log in").click()
+            expect(page.locator("#connection")).to_have_text("live")
+        expect(page.locator("#connection")).to_have_text("reconnecting")
+        tell(site, 'publish((S.EXTRACTING, "Extracted 303 files from ZIP", 100))')
+
+        with site.serve("daphne", port=int(url.rpartition(":")[2])):
+            expect(page.locator("#connection")).to_have_text("live", timeout=40_000)
+            expect(page.locator("#message")).to_have_text("Extracted 303 files from ZIP")
+            assert seqs(page) == [2, 1]
+
+
+def test_the_page_can_be_read_without_javascript(site: Site) -> None:
+    tell(site, 'a_read_batch(a_user("ada"), id=BATCH)\npublish((S.COMPLETED, "BATCH COMPLETED SUCCESSFULLY", 100))')
+    with site.serve("daphne") as url, a_browser(java_script_enabled=False) as page:
+        page.goto(f"{url}/batches/2905341b-226d-4c82-8c37-fbfe12afadf8")
+        page.get_by_label("User name").fill("ada")
+        page.get_by_label("Password").fill("correct horse")
+        page.get_by_role("button", name="Log in").click()
+
+        expect(page.locator("#message")).to_have_text("BATCH COMPLETED SUCCESSFULLY")
+        expect(page.locator("#connection")).to_have_text("finished")
+        with page.expect_download() as download:
+            page.get_by_role("row", name="Answers").get_by_role("link", name="CSV").click()
+        assert download.value.suggested_filename == "Mathematics-answers.csv"

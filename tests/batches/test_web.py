@@ -1,0 +1,289 @@
+"""The pages for people, as the server paints them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from batches.models import Batch, BatchStatus, Right
+from batches.web.durations import clock, span
+from progress.events import ProcessingStage
+from progress.publisher import publish_progress
+from tests.batches.builders import (
+    PASSWORD,
+    a_batch,
+    a_failed_batch,
+    a_read_batch,
+    a_report,
+    a_user,
+    shared_with,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def page(client: Client, url: str) -> str:
+    answer = client.get(url)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+# --- Logging in -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("below", ["", "/cancel", "/retry"])
+def test_who_is_not_signed_in_is_sent_to_log_in_and_back(client: Client, below: str) -> None:
+    url = f"/batches/{a_batch().pk}{below}"
+
+    answer = client.post(url) if below else client.get(url)
+
+    assert answer.status_code == 302
+    assert answer["Location"] == f"/login?next={url}"
+
+
+def test_logging_in_leads_to_the_batches_and_logging_out_ends_it(client: Client) -> None:
+    a_user()
+
+    entered = client.post("/login", {"username": "ada", "password": PASSWORD})
+    left = client.post("/logout")
+
+    assert (entered.status_code, entered["Location"]) == (302, "/")
+    assert (left.status_code, left["Location"]) == (302, "/login")
+    assert client.get("/").status_code == 302
+
+
+def test_a_wrong_password_is_told_in_a_sentence(client: Client) -> None:
+    answer = client.post("/login", {"username": "ada", "password": "wrong"})
+
+    assert "The user name or the password is wrong." in answer.content.decode()
+
+
+def test_too_many_wrong_logins_show_a_page_that_says_when_to_come_back(client: Client) -> None:
+    for _ in range(settings.AXES_FAILURE_LIMIT + 1):
+        answer = client.post("/login", {"username": "ada", "password": "wrong"})
+
+    assert answer.status_code == 429
+    assert answer["Retry-After"] == "900"
+    assert "try again in 15 minutes" in answer.content.decode()
+
+
+# --- The list ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_list_says_how_to_begin(client: Client) -> None:
+    client.force_login(a_user())
+
+    assert "manage.py process_batch scans.zip --template standard-150 --owner ada" in page(client, "/")
+
+
+def test_the_list_shows_what_one_may_watch(client: Client) -> None:
+    a_batch(a_user("eve"), name="Hers")
+    shared_with(a_batch(a_user("eve"), name="Shared"), a_user(), Right.VIEWER)
+    client.force_login(a_user())
+
+    shown = page(client, "/")
+
+    assert "Shared" in shown
+    assert "Hers" not in shown
+
+
+@pytest.mark.parametrize("query", ["?status=failed", "?search=CHEM"])
+def test_the_list_is_filtered_and_searched(client: Client, query: str) -> None:
+    a_batch(name="Biology")
+    a_failed_batch(name="Chemistry")
+    client.force_login(a_user())
+
+    shown = page(client, f"/{query}")
+
+    assert "Chemistry" in shown
+    assert "Biology" not in shown
+
+
+def test_a_search_without_success_says_so(client: Client) -> None:
+    a_batch()
+    client.force_login(a_user())
+
+    assert "Nothing found" in page(client, "/?search=zzz")
+
+
+def test_a_long_list_has_pages_that_keep_the_search(client: Client) -> None:
+    for number in range(26):
+        a_batch(name=f"Batch {number}")
+    client.force_login(a_user())
+
+    shown = page(client, "/?search=batch&page=99")
+
+    assert "Page 2 of 2" in shown
+    assert "?search=batch&amp;page=1" in shown
+
+
+def test_the_list_takes_as_many_queries_for_many_batches_as_for_one(
+    client: Client, django_assert_max_num_queries: Callable[[int], object]
+) -> None:
+    for number in range(20):
+        a_batch(name=f"Batch {number}")
+    client.force_login(a_user())
+
+    with django_assert_max_num_queries(6):  # type: ignore[attr-defined]
+        client.get("/")
+
+
+# --- One batch --------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_that_is_not_there_and_one_of_somebody_else_say_so(client: Client) -> None:
+    client.force_login(a_user("eve"))
+
+    for url, status, words in (
+        ("/batches/nonsense", 404, "Batch not found"),
+        (f"/batches/{a_batch().pk}", 403, "Access denied"),
+        ("/nowhere", 404, "Page not found"),
+    ):
+        answer = client.get(url)
+        assert (answer.status_code, words in answer.content.decode()) == (status, True)
+
+
+def test_the_first_paint_shows_the_latest_event_the_log_and_where_the_stream_goes_on(client: Client) -> None:
+    batch = a_batch(status=BatchStatus.PROCESSING, archive_kind="local")
+    publish_progress(batch.pk, a_report(ProcessingStage.EXTRACTING, "Extracting ZIP"))
+    publish_progress(
+        batch.pk,
+        a_report(
+            ProcessingStage.PROCESSING_SHEETS,
+            "Progress: 1368/11404 tasks completed",
+            progress_percentage=12.0,
+            sheets_total=11404,
+            sheets_processed=1368,
+            sheets_review=7,
+            elapsed_seconds=167,
+            rate_per_second=83.5,
+            eta_seconds=120,
+        ),
+    )
+    client.force_login(a_user())
+
+    shown = page(client, f"/batches/{batch.pk}")
+
+    assert 'data-seq="2"' in shown
+    assert 'data-finished="no"' in shown
+    for words in ("1,368", "11,404", "2:47", "84 /s", "2:00", "12 %", "Extracting ZIP"):
+        assert words in shown, words
+    assert 'data-stage="extracting" data-state="done"' in shown
+    assert 'data-stage="processing_sheets" data-state="now"' in shown
+    assert 'data-stage="uploading"' not in shown  # a local ZIP is not uploaded
+
+
+def test_a_batch_without_an_event_has_a_page(client: Client) -> None:
+    batch = a_batch()
+    client.force_login(a_user())
+
+    assert 'data-seq="0"' in page(client, f"/batches/{batch.pk}")
+
+
+def test_a_long_log_is_shown_by_its_end_and_names_the_whole(client: Client) -> None:
+    batch = a_batch(status=BatchStatus.PROCESSING)
+    for number in range(1, 211):
+        publish_progress(batch.pk, a_report(ProcessingStage.PROCESSING_SHEETS, f"line <{number}>"))
+    client.force_login(a_user())
+
+    shown = page(client, f"/batches/{batch.pk}")
+
+    assert "line &lt;210&gt;" in shown
+    assert "line &lt;10&gt;" not in shown
+    assert "The last 200 of 210 lines" in shown
+
+
+def test_a_completed_batch_offers_its_results_and_groups(client: Client) -> None:
+    batch = a_read_batch()
+    client.force_login(a_user())
+
+    shown = page(client, f"/batches/{batch.pk}")
+
+    assert f"/api/batches/{batch.pk}/results/answers.csv?excel=1" in shown
+    assert "14900114" in shown
+    assert "Cancel the batch" not in shown
+
+
+def test_a_failed_batch_asks_for_the_codes_of_its_covers_and_goes_on_with_them(client: Client, tmp_path: Path) -> None:
+    archive = tmp_path / "scans.zip"
+    archive.write_bytes(b"")
+    covers = ["a/page 1.jpg", 'page"2.jpg']
+    batch = a_failed_batch(unreadable_covers=covers, archive_path=str(archive), archive_kind="local")
+    client.force_login(a_user())
+
+    shown = page(client, f"/batches/{batch.pk}")
+    answer = client.post(
+        f"/batches/{batch.pk}/retry", {"cover:a/page 1.jpg": " 14904511 ", 'cover:page"2.jpg': "14904512"}
+    )
+
+    assert 'name="cover:page&quot;2.jpg"' in shown
+    assert answer.status_code == 302
+    batch.refresh_from_db()
+    assert batch.status == BatchStatus.QUEUED
+    assert batch.cover_codes == {"a/page 1.jpg": "14904511", 'page"2.jpg': "14904512"}
+
+
+def test_what_was_done_before_a_retry_stays_done(client: Client) -> None:
+    batch = a_batch(status=BatchStatus.QUEUED, finished_stages=["extracting"], archive_kind="local")
+    publish_progress(
+        batch.pk, a_report(ProcessingStage.UPLOADING, "Waiting: no runner is active", progress_percentage=100)
+    )
+    client.force_login(a_user())
+
+    assert 'data-stage="extracting" data-state="done" data-finished' in page(client, f"/batches/{batch.pk}")
+
+
+def test_cancelling_asks_for_an_operator_and_a_form_of_this_site() -> None:
+    batch, viewer = a_batch(status=BatchStatus.QUEUED), a_user("viewer")
+    shared_with(batch, viewer, Right.VIEWER)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(viewer)
+
+    assert client.post(f"/batches/{batch.pk}/cancel").status_code == 403
+    assert Client().get(f"/batches/{batch.pk}/cancel").status_code == 405
+    assert "Cancel the batch" not in page(client, f"/batches/{batch.pk}")
+    assert Batch.objects.get().status == BatchStatus.QUEUED
+
+
+def test_cancelling_stops_the_batch(client: Client) -> None:
+    batch = a_batch(status=BatchStatus.QUEUED)
+    client.force_login(a_user())
+
+    answer = client.post(f"/batches/{batch.pk}/cancel")
+
+    assert answer["Location"] == f"/batches/{batch.pk}"
+    assert "BATCH CANCELLED" in page(client, f"/batches/{batch.pk}")
+
+
+def test_what_cannot_be_done_is_told_on_the_page(client: Client) -> None:
+    batch = a_read_batch()
+    client.force_login(a_user())
+
+    answer = client.post(f"/batches/{batch.pk}/retry", follow=True)
+
+    assert "only a failed or cancelled batch can go on" in answer.content.decode()
+
+
+def test_pages_need_no_inline_script_or_style_and_nothing_from_elsewhere(client: Client) -> None:
+    client.force_login(a_user())
+    urls = ["/", f"/batches/{a_read_batch().pk}", f"/batches/{a_failed_batch(unreadable_covers=['a']).pk}", "/api/docs"]
+
+    for shown in (page(client, url) for url in urls):
+        assert " style=" not in shown
+        assert "<script>" not in shown
+        assert " onclick" not in shown
+        assert "://" not in shown
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(7, "0:07"), (750, "12:30"), (3723.4, "1:02:03"), (59.6, "1:00")])
+def test_a_clock_shows(seconds: float, shown: str) -> None:
+    assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.77, "0.8 s"), (41.2, "41 s"), (136.6, "2 min 17 s"), (60, "1 min 0 s")]
+)
+def test_a_span_says(seconds: float, shown: str) -> None:
+    assert span(seconds) == shown
