@@ -33,8 +33,8 @@ half way to the next bubble."""
 MOST_PAPER_REACH = 0.9
 """How far from a bubble's centre its paper is sought, at most, in diameters: farther away the light is another."""
 
-PAPER_PATCH_PX = 1
-"""Paper is measured in four squares of 3 × 3 pixels: their mean has a third of the noise of a pixel."""
+PAPER_PATCH = 3
+"""Edge of the squares in which paper is measured, pixels: their mean has a third of the noise of a pixel."""
 
 LOOK_RANK = 0.25
 """The look of an option's print is that of its bubble of this rank on the sheet, from the lightest: right while one
@@ -172,7 +172,7 @@ def measure_lines(gray: Gray, plan: Plan, placement: Placement, numbers: npt.NDA
         members = np.flatnonzero(np.isin(numbers, size.members))
         x, y = (round(length * placement.scale) for length in size.paper)
         patches = flat.take(places[members][:, None] + _gap_offsets((x, y), gray.shape[1]), mode="clip")
-        means = patches.reshape(len(members), len(_AROUND), -1).mean(axis=2, dtype=np.float32)
+        means = patches.reshape(len(members), len(_AROUND), PAPER_PATCH**2).mean(axis=2, dtype=np.float32)
         ink = 1.0 - means / np.maximum(means.max(axis=1, keepdims=True), 1.0)
         half = len(_AROUND) // 2
         darkness[members] = np.minimum(ink[:, :half], ink[:, half:]).max(axis=1)
@@ -235,7 +235,7 @@ def _ring_of(x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], radius: Floats, b
 
 
 def _patch_at(x: int, y: int) -> Points:
-    steps = range(-PAPER_PATCH_PX, PAPER_PATCH_PX + 1)
+    steps = range(-(PAPER_PATCH // 2), PAPER_PATCH // 2 + 1)
     return np.array([(x + i, y + j) for j in steps for i in steps], dtype=np.float32)
 
 
