@@ -22,7 +22,7 @@ STOP_SECONDS = 15
 
 APPLICATION = "omr_project.asgi:application"
 SERVERS = {
-    "daphne": ["-m", "daphne", "-b", HOST, "-p", "{port}", APPLICATION],
+    "daphne": ["-m", "daphne", "-v", "0", "-b", HOST, "-p", "{port}", APPLICATION],
     "uvicorn": ["-m", "uvicorn", "--host", HOST, "--port", "{port}", "--log-level", "warning", APPLICATION],
 }
 RUNNER = ["manage.py", "process_batch", "--watch"]
