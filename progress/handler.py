@@ -47,7 +47,7 @@ class _Exchange:
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self.send = send
-        self.stream: EventStream | None = None
+        self.frames: AsyncGenerator[bytes, None] | None = None
         self.is_over = False
 
     async def receive(self) -> Message:
@@ -69,13 +69,14 @@ class StreamingASGIHandler(ASGIHandler):
         exchange = _Exchange(receive, send)
         async with ThreadSensitiveContext():
             await self.handle(scope, exchange.receive, exchange)
-        if exchange.stream is not None:
-            await _send_body(exchange.stream, exchange)
+        if exchange.frames is not None:
+            await _send_body(exchange.frames, exchange)
 
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
         if isinstance(response, EventStream) and isinstance(send, _Exchange):
             await send({"type": "http.response.start", "status": response.status_code, "headers": _headers(response)})
-            send.stream = response
+            # The frames alone: a response holds its request, and with it all that the request ever touched.
+            send.frames = response.frames
         else:
             await super().send_response(response, send)
 
@@ -86,12 +87,12 @@ def _headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
     return headers + cookies
 
 
-async def _send_body(stream: EventStream, exchange: _Exchange) -> None:
+async def _send_body(frames: AsyncGenerator[bytes, None], exchange: _Exchange) -> None:
     """Send the frames until they end or the client goes."""
-    async with aclosing(stream.frames):
+    async with aclosing(frames):
         if exchange.is_over:
             return
-        sending = asyncio.create_task(_send_frames(stream, exchange.send))
+        sending = asyncio.create_task(_send_frames(frames, exchange.send))
         leaving = asyncio.create_task(_wait_until_gone(exchange.receive))
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -101,11 +102,11 @@ async def _send_body(stream: EventStream, exchange: _Exchange) -> None:
             await asyncio.gather(sending, leaving, return_exceptions=True)
 
 
-async def _send_frames(stream: EventStream, send: Send) -> None:
+async def _send_frames(frames: AsyncGenerator[bytes, None], send: Send) -> None:
     with waiting_for_room(send) as send_next:
         try:
-            async for frames in stream.frames:
-                await send_next({"type": "http.response.body", "body": frames, "more_body": True})
+            async for piece in frames:
+                await send_next({"type": "http.response.body", "body": piece, "more_body": True})
         except Exception:
             # Not raised: after the first byte a server may leave the connection open and silent for ever. An end that
             # the client sees makes it come back to where it was.
