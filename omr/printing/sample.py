@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import signal
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ from omr.types import Gray
 
 FIRST_CODE = 14_900_113
 LARGEST_STEP_OF_CODES = 60
-CHUNK_PAGES = 32
+CHUNK_PAGES = 16
 MOST_PROCESSES = 4
 CHUNKS_AHEAD = 2  # for each process: what is made and not yet written stays small
 MEMBER_TIME = (2026, 1, 1, 0, 0, 0)  # always the same, so that the same seed gives the same ZIP
@@ -183,7 +184,7 @@ def _make_all(sample: Sample, processes: int) -> Iterator[_Made]:
             yield from _make_chunk(sample, chunk)
         return
     waiting: deque[Future[list[_Made]]] = deque()
-    with ProcessPoolExecutor(processes, get_context("spawn"), _one_thread) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start_process) as pool:
         try:
             for chunk in _chunks(sample):
                 waiting.append(pool.submit(_make_chunk, sample, chunk))
@@ -196,7 +197,8 @@ def _make_all(sample: Sample, processes: int) -> Iterator[_Made]:
                 future.cancel()
 
 
-def _one_thread() -> None:
+def _start_process() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent alone decides
     cv2.setNumThreads(0)  # processes are the parallelism; threads on top of them only fight
 
 

@@ -38,7 +38,9 @@ class Command(BaseCommand):
         except PrintingError as error:
             raise CommandError(str(error), returncode=2) from error
         except OSError as error:
-            raise CommandError(_sentence(error, archive), returncode=2) from error
+            raise CommandError(_sentence(error, archive, truth), returncode=2) from error
+        except KeyboardInterrupt as error:
+            raise CommandError("interrupted; nothing was written", returncode=130) from error
         self.stdout.write(f"{archive}: {sample.sheets} sheets in {sample.groups} groups, truth in {truth}")
 
     def _progress(self, pages: int) -> Callable[[int], None]:
@@ -56,6 +58,8 @@ class Command(BaseCommand):
         return show
 
 
-def _sentence(error: OSError, archive: Path) -> str:
-    where = Path(error.filename).parent if error.filename else archive.parent
-    return f"{archive.name} cannot be written into {where}: {error.strerror}; give a folder that has room and is yours"
+def _sentence(error: OSError, archive: Path, truth: Path) -> str:
+    """Say which folder could not be written; a full disk names no file, and then it is the ZIP that is large."""
+    folder = Path(error.filename).parent if error.filename else archive.parent
+    name = archive.name if folder == archive.parent else truth.name
+    return f"{name} cannot be written into {folder}: {error.strerror}; give a folder that has room and is yours"
