@@ -1,12 +1,13 @@
-"""Chromium for tests of the pages: a clean one for each test, stopped at its end."""
+"""Chromium for tests of the pages."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = [
@@ -26,13 +27,23 @@ def needs_chromium() -> None:
 
 
 @contextmanager
-def a_browser(**context: object) -> Iterator[Page]:
-    """Give a page of a fresh browser; ``context`` is what playwright's ``new_context`` takes."""
+def a_browser() -> Iterator[Browser]:
+    """Start Chromium and stop it at the end, whatever happened."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         try:
-            page = browser.new_context(**context).new_page()  # type: ignore[arg-type]
-            page.set_default_timeout(PATIENCE_MS)
-            yield page
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def a_page(browser: Browser, **context: Any) -> Iterator[Page]:
+    """Give a page without cookies; ``context`` is what playwright's ``new_context`` takes."""
+    opened = browser.new_context(**context)
+    try:
+        page = opened.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        yield page
+    finally:
+        opened.close()

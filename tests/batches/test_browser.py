@@ -1,11 +1,15 @@
 """The page of a batch in a real browser, before a real server."""
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import a_browser, needs_chromium
+from tests.browser import a_browser, a_page, needs_chromium
 from tests.site import Site
 
 pytestmark = pytest.mark.browser
@@ -27,40 +31,70 @@ def publish(*events):
 def change(**columns):
     Batch.objects.filter(pk=BATCH).update(**columns)
 
-BATCH = UUID("2905341b-226d-4c82-8c37-fbfe12afadf8")
 """
 
 
-@pytest.fixture(autouse=True)
-def chromium() -> None:
-    needs_chromium()
+@dataclass(frozen=True)
+class Watched:
+    """A batch of a site, and what happens to it."""
 
+    site: Site
+    batch_id: UUID
 
-def tell(site: Site, code: str) -> None:
-    """Run ``code`` in a process of the site, as a runner would be one."""
-    site.manage("shell", "--no-imports", "-c", PRELUDE + code)
+    def tell(self, code: str) -> None:
+        """Run ``code`` in a process of the site, as a runner would be one."""
+        self.site.manage("shell", "--no-imports", "-c", f"{PRELUDE}BATCH = UUID({str(self.batch_id)!r})\n{code}")
 
-
-@pytest.fixture
-def watching(site: Site) -> Iterator[Page]:
-    """A browser on the page of a batch that has begun; nothing may be wrong in its console at the end."""
-    tell(
-        site,
-        """
-a_batch(a_user("ada"), id=BATCH, status="processing", archive_kind="local")
-publish((S.EXTRACTING, "Extracting ZIP", 0), (S.EXTRACTING, "Extracted 303 files from ZIP", 100))
-""",
-    )
-    complaints: list[str] = []
-    with site.serve("daphne") as url, a_browser(timezone_id="America/New_York", locale="en-GB") as page:
-        page.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{url}/batches/2905341b-226d-4c82-8c37-fbfe12afadf8")
+    def open(self, page: Page, url: str) -> None:
+        """Log in and show the batch on ``page``."""
+        page.goto(f"{url}/batches/{self.batch_id}")
         page.get_by_label("User name").fill("ada")
         page.get_by_label("Password").fill("correct horse")
         page.get_by_role("button", name="Log in").click()
-        expect(page.locator("#connection")).to_have_text("live")
-        yield page
+
+
+@pytest.fixture(scope="module")
+def site(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """One site for all tests of this module: each has a batch of its own."""
+    needs_chromium()
+    var = tmp_path_factory.mktemp("site") / "var"
+    shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
+    return Site(var)
+
+
+@pytest.fixture(scope="module")
+def url(site: Site) -> Iterator[str]:
+    with site.serve("daphne") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser(site: Site) -> Iterator[Browser]:
+    with a_browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def watched(site: Site) -> Watched:
+    """A batch that has begun."""
+    watched = Watched(site, uuid4())
+    watched.tell("""
+a_batch(a_user("ada"), id=BATCH, status="processing", archive_kind="local")
+publish((S.EXTRACTING, "Extracting ZIP", 0), (S.EXTRACTING, "Extracted 303 files from ZIP", 100))
+""")
+    return watched
+
+
+@pytest.fixture
+def page(watched: Watched, url: str, browser: Browser) -> Iterator[Page]:
+    """The page of the batch, live; nothing may be wrong in its console at the end."""
+    complaints: list[str] = []
+    with a_page(browser, timezone_id="America/New_York", locale="en-GB") as opened:
+        opened.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        watched.open(opened, url)
+        expect(opened.locator("#connection")).to_have_text("live")
+        yield opened
     assert complaints == []
 
 
@@ -69,17 +103,12 @@ def seqs(page: Page) -> list[int]:
     return [int(seq) for seq in lines]
 
 
-def test_the_page_shows_every_event_live_once_and_ends_finished(site: Site, watching: Page) -> None:
-    page = watching
-
-    tell(
-        site,
-        """
+def test_the_page_shows_every_event_live_once_and_ends_finished(watched: Watched, page: Page) -> None:
+    watched.tell("""
 change(sheet_count=300)
 publish((S.ORGANIZING_QR, "Organized into 3 groups, 300 files total", 100),
         (S.PROCESSING_SHEETS, "Progress: 150/300 tasks completed", 50))
-""",
-    )
+""")
     expect(page.locator("#message")).to_have_text("Progress: 150/300 tasks completed")
     expect(page.locator("#percent")).to_have_text("50 %")
     expect(page.locator("#processed")).to_have_text("150")
@@ -87,13 +116,10 @@ publish((S.ORGANIZING_QR, "Organized into 3 groups, 300 files total", 100),
     expect(page.locator('[data-stage="processing_sheets"]')).to_have_attribute("data-state", "now")
     assert page.get_by_role("link", name="for Excel").count() == 0
 
-    tell(
-        site,
-        """
+    watched.tell("""
 change(status="completed", stage="completed", stage_seconds={"processing_sheets": 3.6}, group_count=3)
 publish((S.COMPLETED, "BATCH COMPLETED SUCCESSFULLY", 100))
-""",
-    )
+""")
     expect(page.locator("#connection")).to_have_text("finished")
     expect(page.locator("#status")).to_have_text("completed")  # painted anew by the server
     expect(page.get_by_role("link", name="for Excel").first).to_be_visible()
@@ -101,17 +127,12 @@ publish((S.COMPLETED, "BATCH COMPLETED SUCCESSFULLY", 100))
     assert seqs(page) == [5, 4, 3, 2, 1]
 
 
-def test_a_batch_that_fails_is_told_apart_from_a_lost_connection(site: Site, watching: Page) -> None:
-    page = watching
-
-    tell(
-        site,
-        """
+def test_a_batch_that_fails_is_told_apart_from_a_lost_connection(watched: Watched, page: Page) -> None:
+    watched.tell("""
 change(status="failed", stage="failed", error_code="cover_unreadable", failed_stage="organizing_qr",
        error_message="QR code read failed: Chunk 2/3", unreadable_covers=["page_0102.jpg"])
 publish((S.FAILED, "QR code read failed: Chunk 2/3", 33))
-""",
-    )
+""")
 
     expect(page.locator("#connection")).to_have_text("finished")
     expect(page.locator("#message")).to_have_text("QR code read failed: Chunk 2/3")
@@ -120,12 +141,12 @@ publish((S.FAILED, "QR code read failed: Chunk 2/3", 33))
     assert seqs(page) == [3, 2, 1]
 
 
-def test_times_are_shown_in_the_readers_zone_with_the_exact_value_in_the_title(watching: Page) -> None:
-    shown = watching.locator("#log time").first
+def test_times_are_shown_in_the_readers_zone_with_the_exact_value_in_the_title(page: Page) -> None:
+    shown = page.locator("#log time").first
 
     exact = shown.get_attribute("title") or ""
     assert exact.endswith("+00:00")
-    expected = watching.evaluate(
+    expected = page.evaluate(
         "moment => new Intl.DateTimeFormat('en-GB', {timeStyle: 'medium', timeZone: 'America/New_York'})"
         ".format(new Date(moment))",
         exact,
@@ -133,31 +154,26 @@ def test_times_are_shown_in_the_readers_zone_with_the_exact_value_in_the_title(w
     expect(shown).to_have_text(expected)
 
 
-def test_the_page_comes_back_by_itself_when_the_server_does(site: Site) -> None:
-    tell(site, 'a_batch(a_user("ada"), id=BATCH, status="processing")\npublish((S.EXTRACTING, "Extracting ZIP", 0))')
-    with a_browser() as page:
-        with site.serve("daphne") as url:
-            page.goto(f"{url}/batches/2905341b-226d-4c82-8c37-fbfe12afadf8")
-            page.get_by_label("User name").fill("ada")
-            page.get_by_label("Password").fill("correct horse")
-            page.get_by_role("button", name="Log in").click()
+def test_the_page_comes_back_by_itself_when_the_server_does(watched: Watched, browser: Browser) -> None:
+    with a_page(browser) as page:
+        with watched.site.serve("daphne") as url:
+            watched.open(page, url)
             expect(page.locator("#connection")).to_have_text("live")
         expect(page.locator("#connection")).to_have_text("reconnecting")
-        tell(site, 'publish((S.EXTRACTING, "Extracted 303 files from ZIP", 100))')
+        watched.tell('publish((S.ORGANIZING_QR, "Organizing by QR codes", 0))')
 
-        with site.serve("daphne", port=int(url.rpartition(":")[2])):
+        with watched.site.serve("daphne", port=int(url.rpartition(":")[2])):
             expect(page.locator("#connection")).to_have_text("live", timeout=40_000)
-            expect(page.locator("#message")).to_have_text("Extracted 303 files from ZIP")
-            assert seqs(page) == [2, 1]
+            expect(page.locator("#message")).to_have_text("Organizing by QR codes")
+            assert seqs(page) == [3, 2, 1]
 
 
-def test_the_page_can_be_read_without_javascript(site: Site) -> None:
-    tell(site, 'a_read_batch(a_user("ada"), id=BATCH)\npublish((S.COMPLETED, "BATCH COMPLETED SUCCESSFULLY", 100))')
-    with site.serve("daphne") as url, a_browser(java_script_enabled=False) as page:
-        page.goto(f"{url}/batches/2905341b-226d-4c82-8c37-fbfe12afadf8")
-        page.get_by_label("User name").fill("ada")
-        page.get_by_label("Password").fill("correct horse")
-        page.get_by_role("button", name="Log in").click()
+def test_the_page_can_be_read_without_javascript(site: Site, url: str, browser: Browser) -> None:
+    watched = Watched(site, uuid4())
+    watched.tell('a_read_batch(a_user("ada"), id=BATCH)\npublish((S.COMPLETED, "BATCH COMPLETED SUCCESSFULLY", 100))')
+
+    with a_page(browser, java_script_enabled=False) as page:
+        watched.open(page, url)
 
         expect(page.locator("#message")).to_have_text("BATCH COMPLETED SUCCESSFULLY")
         expect(page.locator("#connection")).to_have_text("finished")
