@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +87,14 @@ class Site:
         """Run ``process_batch --watch``."""
         with self.start(sys.executable, "manage.py", "process_batch", "--watch", *options) as process:
             yield process
+
+
+def wait_until(claim: Callable[[], bool], *, within_seconds: float = START_SECONDS) -> None:
+    """Return when ``claim`` is true; AssertionError when it does not become so in time."""
+    deadline = time.monotonic() + within_seconds
+    while not claim():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.02)
 
 
 def free_port() -> int:

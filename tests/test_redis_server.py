@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 import redis
 
 from omr_project import redis_server
-from tests.site import ROOT, Site
+from tests.site import ROOT, Site, wait_until
 
 JOIN_AND_STAY = """
 import sys
@@ -47,13 +46,6 @@ def answers(url: str) -> bool:
         return False
 
 
-def becomes(claim: Callable[[], bool], *, within_seconds: float = 10) -> bool:
-    deadline = time.monotonic() + within_seconds
-    while not (true := claim()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return true
-
-
 def test_the_processes_of_a_checkout_share_one_server(tmp_path: Path) -> None:
     with a_user(tmp_path) as (first, _), a_user(tmp_path) as (second, _):
         assert first == second
@@ -71,20 +63,20 @@ def test_the_server_stays_while_one_process_uses_it_and_goes_with_the_last(tmp_p
             pass
         assert answers(url)
 
-    assert becomes(lambda: not answers(url))
+    wait_until(lambda: not answers(url))
 
 
 def test_a_killed_process_does_not_keep_the_server_alive(tmp_path: Path) -> None:
     with a_user(tmp_path) as (url, process):
         os.kill(process.pid, signal.SIGKILL)
 
-        assert becomes(lambda: not answers(url))
+        wait_until(lambda: not answers(url))
 
 
 def test_what_was_written_is_there_after_the_server_was_stopped_and_started(tmp_path: Path) -> None:
     with a_user(tmp_path) as (url, _), redis.Redis.from_url(url) as server:
         server.set("kept", "yes")
-    assert becomes(lambda: not answers(url))
+    wait_until(lambda: not answers(url))
 
     with a_user(tmp_path) as (url, _), redis.Redis.from_url(url) as server:
         assert server.get("kept") == b"yes"
@@ -95,7 +87,7 @@ def test_a_server_that_died_is_started_again_by_the_next_process(tmp_path: Path)
         with redis.Redis.from_url(url) as server:
             pid = server.info("server")["process_id"]
         os.kill(pid, signal.SIGKILL)
-        assert becomes(lambda: not answers(url))
+        wait_until(lambda: not answers(url))
 
         with a_user(tmp_path) as (again, _):
             assert answers(again)
