@@ -21,9 +21,9 @@ from batches.errors import BatchCancelled, BatchError, TemplateUnusable, WrongSt
 from batches.models import Batch, BatchStatus, SheetTemplate
 from batches.services import GivenArchive, cancel_batch, create_batch, end_cancelled, submit_batch
 from batches.uploads import protocol
-from batches.uploads.chunks import chunks_between
+from batches.uploads.arrival import Arrival, check_arrival
+from batches.uploads.chunks import chunks_between, count_chunks
 from batches.uploads.protocol import Append, Creation, Refused
-from batches.uploads.reassembling import Arrival, reassemble
 from batches.uploads.store import Appender, LengthExceeded, UploadBusy, UploadGone, UploadStore
 from progress.events import ProcessingStage
 from progress.models import ProgressEvent
@@ -108,8 +108,10 @@ class Reception:
         self._append = append
         self._appender = appender
         self._digest = hashlib.new(append.checksum.algorithm, usedforsecurity=False) if append.checksum else None
-        # Before "Reassembling upload" the log holds nothing but chunks, so their number is what was reported.
-        self._reported = ProgressEvent.objects.filter(batch_id=batch.pk).count()
+        # The log begins with the chunks; one event more says that the check of the whole file has begun before.
+        told = ProgressEvent.objects.filter(batch_id=batch.pk).count()
+        self._reported = min(told, count_chunks(batch.size_bytes))
+        self._check_was_told = told > self._reported
         self._worked_before = _worked_before(batch, appender)
         self._opened = self._looked = time.monotonic()
         self._cancelled = False
@@ -126,15 +128,24 @@ class Reception:
         _refuse_unless_uploading(batch)
         appender = store.open(batch.pk, size_bytes=batch.size_bytes)
         try:
-            batch.refresh_from_db()
-            _refuse_unless_uploading(batch)
-            _refuse_misfit(append, appender)
             if not batch.take_lease(HOLDER, LEASE):
                 raise UploadBusy
+            return cls._open(batch, append, appender)
         except BaseException:
             appender.close()
             raise
-        return cls(batch, append, appender)
+
+    @classmethod
+    def _open(cls, batch: Batch, append: Append, appender: Appender) -> Self:
+        """Return the reception if ``append`` fits; lock and lease are held, so nothing changes any more."""
+        try:
+            batch.refresh_from_db()
+            _refuse_unless_uploading(batch)
+            _refuse_misfit(append, appender)
+            return cls(batch, append, appender)
+        except BaseException:
+            batch.release_lease(HOLDER)
+            raise
 
     @property
     def offset(self) -> int:
@@ -212,21 +223,19 @@ class Reception:
             self._digest = None
 
     def _reassemble(self) -> None:
-        arrival = Arrival(path=self.batch.archive, size_bytes=self.batch.size_bytes, sha256=self.batch.sha256)
+        batch = self.batch
+        if not self._check_was_told:
+            self._tell(wording.REASSEMBLING, 100.0)
         try:
-            reassemble(
-                arrival,
-                check_archive=index_archive,
-                begin=self._tell_whole,
-                finish=self._tell_whole,
-                alive=self._look,
-                seconds=self._worked_seconds,
-            )
+            arrival = Arrival(path=batch.archive, size_bytes=batch.size_bytes, sha256=batch.sha256)
+            check_arrival(arrival, alive=self._look)
+            index_archive(batch.archive)
         except BatchCancelled:
             raise
         except BatchError as error:
             self._fail(error)
             raise
+        self._tell(wording.reassembled(batch.size_bytes, self._worked_seconds()), 100.0)
         self._mark_finished()
 
     def _fail(self, error: BatchError) -> None:
@@ -257,9 +266,6 @@ class Reception:
         for chunk in chunks_between(self.offset, self.batch.size_bytes, reported=self._reported):
             self._tell(wording.chunk_uploaded(chunk.number, chunk.total, chunk.size_bytes), chunk.percent)
             self._reported = chunk.number
-
-    def _tell_whole(self, message: str) -> None:
-        self._tell(message, 100.0)
 
     def _tell(self, message: str, percent: float) -> None:
         worked = self._worked_seconds()

@@ -19,6 +19,7 @@ from batches.models import ArchiveKind, Batch
 from batches.pipeline.lease import Lease
 from batches.pipeline.run import Interrupted
 from batches.pipeline.runner import Runner
+from batches.pipeline.uploading import arrived_uploads
 from progress import log
 from progress.events import ProcessingStage
 from progress.publisher import publish_progress
@@ -89,7 +90,8 @@ class Watch:
         still has the lease, run out.
         """
         left = Batch.objects.left_behind().exclude(archive_kind=ArchiveKind.LOCAL, lease_until=None)
-        return chain(Batch.objects.unannounced(), left.order_by("queued_at", "pk"), Batch.objects.waiting())
+        left = left.order_by("queued_at", "pk")
+        return chain(Batch.objects.unannounced(), left, arrived_uploads(), Batch.objects.waiting())
 
     def _process(self, batch: Batch) -> None:
         try:

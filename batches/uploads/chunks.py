@@ -18,9 +18,14 @@ class Chunk:
     percent: float  # of the file that is here with this chunk, 0–100
 
 
+def count_chunks(size_bytes: int) -> int:
+    """Return how many chunks a file has."""
+    return -(-size_bytes // CHUNK_BYTES)
+
+
 def chunks_between(offset: int, size_bytes: int, *, reported: int) -> Iterator[Chunk]:
     """Give the chunks that are whole at ``offset`` and come after the first ``reported`` ones, in order."""
-    total = -(-size_bytes // CHUNK_BYTES)
+    total = count_chunks(size_bytes)
     whole = total if offset >= size_bytes else offset // CHUNK_BYTES
     for number in range(reported + 1, whole + 1):
         end = min(number * CHUNK_BYTES, size_bytes)

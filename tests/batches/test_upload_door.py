@@ -222,6 +222,21 @@ def test_an_upload_whose_server_died_after_its_last_byte_is_finished_when_the_cl
     assert door.ann.messages(address)[0] == "Chunk 1/1 uploaded (3.00MB)"
 
 
+def test_an_upload_whose_server_died_after_its_last_byte_is_taken_by_the_runner(uvicorn: Door):
+    address = uvicorn.ann.begin(len(SMALL))
+    uvicorn.ann.patch(address, SMALL[:-5], 0)
+    with uvicorn.file(address).open("ab") as file:
+        file.write(SMALL[-5:])
+
+    with uvicorn.site.runner("--processes", "1"):
+        until(lambda: "Extracting ZIP" in uvicorn.ann.messages(address))
+
+    messages = uvicorn.ann.messages(address)
+    assert messages[:2] == ["Chunk 1/1 uploaded (3.00MB)", "Reassembling upload"]
+    assert str(messages[2]).startswith("Upload reassembled: 3.00MB in ")
+    assert messages[3] == "Extracting ZIP"
+
+
 def test_bytes_with_the_right_digest_are_kept_and_with_a_wrong_one_dropped(door: Door):
     address = door.ann.begin(len(SMALL))
 

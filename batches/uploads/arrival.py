@@ -1,4 +1,4 @@
-"""The end of an upload: is what lies here the ZIP that was sent?"""
+"""The end of an upload: is what lies here the file that was announced?"""
 
 import hashlib
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batches.errors import BatchError
-from batches.wording import MB, REASSEMBLING, reassembled
+from batches.wording import MB
 
 PIECE_BYTES = MB
 
@@ -53,30 +53,3 @@ def _digest(path: Path, alive: Callable[[], None]) -> str:
             digest.update(piece)
             alive()
     return digest.hexdigest()
-
-
-def reassemble(
-    arrival: Arrival,
-    *,
-    check_archive: Callable[[Path], object],
-    begin: Callable[[str], None],
-    finish: Callable[[str], None],
-    alive: Callable[[], None],
-    seconds: Callable[[], float],
-) -> None:
-    """Bring an upload to its end: say so, check what arrived, say so.
-
-    Args:
-        check_archive: raises when the ZIP cannot be read.
-        begin, finish: take the message that the check begins, and that the upload is done.
-        alive: called for every MB that is checked; what it raises ends the check.
-        seconds: how long the upload has taken by now.
-
-    Raises:
-        UploadRefused: it is not what was announced.
-        ArchiveRefused: it is, but no ZIP that can be read.
-    """
-    begin(REASSEMBLING)
-    check_arrival(arrival, alive=alive)
-    check_archive(arrival.path)
-    finish(reassembled(arrival.size_bytes, seconds()))
