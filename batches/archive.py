@@ -146,10 +146,10 @@ def _truncated(name: str, cause: str) -> ArchiveRefused:
 
 
 def _index(descriptor: int, directory: _Directory) -> tuple[Page, ...]:
-    _refuse_too_much(descriptor, directory)
     _refuse_repeated(directory.members)
     for member in directory.members:
         _refuse_dangerous(member)
+    _refuse_too_much(descriptor, directory)
     pages = _locate(descriptor, directory)
     if not any(PurePosixPath(page.name).suffix.lower() in PICTURE_SUFFIXES for page in pages):
         raise ArchiveRefused("The ZIP has no scanned pages in it; expected JPEG, PNG or TIFF pictures", code="no_pages")
@@ -227,7 +227,8 @@ def _locate(descriptor: int, directory: _Directory) -> list[Page]:
 
 
 def _locate_member(descriptor: int, member: zipfile.ZipInfo) -> Page:
-    header = os.pread(descriptor, LOCAL_HEADER.size, max(member.header_offset, 0))
+    # Negative where bytes are missing before it: the directory counts back from the end.
+    header = os.pread(descriptor, LOCAL_HEADER.size, member.header_offset) if member.header_offset >= 0 else b""
     if len(header) < LOCAL_HEADER.size or not header.startswith(LOCAL_SIGNATURE):
         raise _truncated(_shown(member.filename), "there is no header where the directory says")
     _, flags, method, name_bytes, extra_bytes = LOCAL_HEADER.unpack(header)
