@@ -39,7 +39,10 @@ class _Candidate:
 
 
 def fill_sheet(template: Template, number: int, damage: Damage, rng: np.random.Generator) -> FilledSheet:
-    """Return the sheet of the candidate with serial ``number``, 0 and up; no two have the same identity."""
+    """Return the sheet of the candidate with serial ``number``, 0 and up.
+
+    No two have the same number in the first identity column of several fields, as long as it has numbers enough.
+    """
     fields = {field.name: field for field in template.fields}
     candidate = _meet(damage, rng)
     choices = _identity_choices(template, fields, number, rng)
@@ -137,7 +140,5 @@ def _within(limits: tuple[float, float], value: float) -> float:
 
 
 def _column_text(column: Column, fields: Mapping[str, Field], choices: Mapping[str, tuple[int, ...]]) -> str:
-    return "".join(
-        "".join(fields[name].bubbles[position].value for position in choices[name]) or fields[name].empty_value
-        for name in column.fields
-    )
+    """Return the values marked in a column; a blank adds nothing, whatever the template calls it."""
+    return "".join(fields[name].bubbles[position].value for name in column.fields for position in choices[name])
