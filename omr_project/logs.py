@@ -1,5 +1,7 @@
 """How log lines look: readable on a console, JSON for machines."""
 
+import sys
+
 import structlog
 from structlog.typing import Processor
 
@@ -19,7 +21,8 @@ def formatter(style_name: str) -> structlog.stdlib.ProcessorFormatter:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    last: Processor = structlog.processors.JSONRenderer() if style_name == "json" else structlog.dev.ConsoleRenderer()
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    last: Processor = structlog.processors.JSONRenderer() if style_name == "json" else console
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=SHARED,
         processors=[

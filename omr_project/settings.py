@@ -203,5 +203,11 @@ LOGGING = {
     # Standard error, so that what a command prints for programs stays clean.
     "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "structured"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"axes": {"level": "WARNING"}, "daphne": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
+    "loggers": {
+        "axes": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+        "django.server": {"level": "WARNING"},
+        # Two lines a request are for machines; on a console they would bury what the batches do.
+        "django_structlog": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
+    },
 }
