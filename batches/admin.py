@@ -27,8 +27,7 @@ class BatchAdmin(admin.ModelAdmin):
     """Shows and renames batches, shares them, deletes them; what the pipeline writes is for reading."""
 
     list_display = [
-        *("name", "status", "stage", "owner", "created_at"),
-        *("group_count", "sheet_count", "processed_count", "review_count", "unreadable_count"),
+        *("name", "status", "stage", "sheets", "review", "unreadable", "owner", "created_at"),
     ]
     list_filter = ["status", "stage", "template", "created_at"]
     list_select_related = ["owner", "template"]
@@ -38,6 +37,18 @@ class BatchAdmin(admin.ModelAdmin):
     search_fields = ["name", "file_name", "=id", "owner__username"]
     inlines = [BatchAccessInline]
     editable = ("name", "owner")
+
+    @admin.display(ordering="sheet_count", description="read of sheets")
+    def sheets(self, batch: Batch) -> str:
+        return f"{batch.processed_count} of {batch.sheet_count}"
+
+    @admin.display(ordering="review_count")
+    def review(self, batch: Batch) -> int:
+        return batch.review_count
+
+    @admin.display(ordering="unreadable_count")
+    def unreadable(self, batch: Batch) -> int:
+        return batch.unreadable_count
 
     def get_readonly_fields(self, request: HttpRequest, obj: Batch | None = None) -> list[str]:
         return [field.name for field in Batch._meta.fields if field.name not in self.editable]

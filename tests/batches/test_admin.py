@@ -44,7 +44,7 @@ def test_the_batch_list_shows_status_stage_counts_and_owner(client: Client) -> N
 
     shown = client.get("/admin/batches/batch/").content.decode()
 
-    for words in ("Mathematics", "Completed", "completed", ">3<", ">ada<"):
+    for words in ("Mathematics", "Completed", "completed", ">3 of 3<", ">ada<"):
         assert words in shown, words
 
 
