@@ -16,7 +16,9 @@ from uuid import UUID
 import structlog
 from channels.db import database_sync_to_async
 from django.contrib.auth.models import User
+from django.utils import timezone
 from django.utils.datastructures import CaseInsensitiveMapping
+from django.utils.http import http_date
 
 from batches.api.bodies import Body, Receive, Scope, Send
 from batches.api.upload_answers import ANSWERED, Answer, answer_to, send_answer
@@ -24,7 +26,15 @@ from batches.api.upload_login import check_host, identify
 from batches.errors import BatchError
 from batches.models import Batch, BatchStatus, Right
 from batches.permissions import get_batch_for
-from batches.receiving import Reception, begin_upload, end_upload, finish_arrived, upload_offset
+from batches.receiving.reception import Reception
+from batches.receiving.verbs import (
+    begin_upload,
+    end_expired,
+    end_upload,
+    expires_at,
+    finish_arrived,
+    upload_offset,
+)
 from batches.uploads import protocol
 from batches.uploads.protocol import Append, Refused
 from batches.uploads.store import UploadStore
@@ -130,10 +140,11 @@ class UploadDoor:
         if asked.method != "POST":
             raise Refused(protocol.METHOD_UNKNOWN, seen=asked.method)
         creation = protocol.parse_creation(asked.headers, most_bytes=self._most_bytes)
+        await self._in_thread(partial(end_expired, now=timezone.now()), self._store)
         batch = await self._in_thread(begin_upload, user, creation, self._store)
         logger.info("upload_begun", batch_id=str(batch.pk), size_bytes=creation.size_bytes)
         offset = await self._receive(asked, batch, creation.first) if creation.first else 0
-        return Answer(status=201, headers={"Location": f"{PREFIX}/{batch.pk}", "Upload-Offset": str(offset)})
+        return Answer(status=201, headers={"Location": f"{PREFIX}/{batch.pk}", **_position(batch, offset)})
 
     async def _tell_offset(self, batch: Batch) -> Answer:
         metadata = protocol.Metadata(
@@ -157,7 +168,7 @@ class UploadDoor:
         append = protocol.parse_append(asked.headers)
         await self._take_over(batch.pk)
         offset = await self._receive(asked, batch, append)
-        return Answer(status=204, headers={"Upload-Offset": str(offset)})
+        return Answer(status=204, headers=_position(batch, offset))
 
     async def _end(self, batch: Batch, user: User) -> Answer:
         await self._take_over(batch.pk)
@@ -200,3 +211,11 @@ class UploadDoor:
         """Run ``work`` in a thread of the door's own; database connections are given back after it."""
         run = database_sync_to_async(work, thread_sensitive=False, executor=self._threads)
         return await run(*args, **kwargs)  # type: ignore[no-any-return]  # channels has no types
+
+
+def _position(batch: Batch, offset: int) -> dict[str, str]:
+    """Return the headers that say how far an upload is and, of one that is not whole, how long it is kept."""
+    position = {"Upload-Offset": str(offset)}
+    if offset < batch.size_bytes:
+        position["Upload-Expires"] = http_date(expires_at(timezone.now()).timestamp())
+    return position

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 VERSION = "1.0.0"
-EXTENSIONS = ("creation", "creation-with-upload", "termination", "checksum")
+EXTENSIONS = ("creation", "creation-with-upload", "termination", "expiration", "checksum")
 CONTENT_TYPE = "application/offset+octet-stream"
 CHECKSUM_ALGORITHMS = ("sha1", "sha256", "md5")
 MAX_FILE_NAME_LENGTH = 255

@@ -57,6 +57,17 @@ class UploadStore:
         except FileNotFoundError as error:
             raise UploadGone from error
 
+    def touched_at(self, upload: UUID) -> float:
+        """Return when the last byte came, in seconds since 1970 (of an empty file: when it was made).
+
+        Raises:
+            UploadGone: there is no such file.
+        """
+        try:
+            return self.path(upload).stat().st_mtime
+        except FileNotFoundError as error:
+            raise UploadGone from error
+
     def check_room(self, upload: UUID, size_bytes: int, *, promised: int = 0) -> None:
         """Refuse a file that the disk cannot take besides the bytes ``promised`` to others.
 

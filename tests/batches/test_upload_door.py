@@ -1,6 +1,7 @@
 """The upload door, asked as clients ask it: over HTTP, of daphne and of uvicorn, with real bytes."""
 
 import hashlib
+import os
 import random
 import shutil
 import sys
@@ -9,6 +10,8 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
@@ -147,7 +150,7 @@ def test_the_abilities_are_told_to_everybody(door: Door):
 
     assert told.status_code == 204
     assert told.headers["Tus-Version"] == "1.0.0"
-    assert told.headers["Tus-Extension"] == "creation,creation-with-upload,termination,checksum"
+    assert told.headers["Tus-Extension"] == "creation,creation-with-upload,termination,expiration,checksum"
     assert told.headers["Tus-Max-Size"] == str(2**30)
 
 
@@ -313,6 +316,38 @@ def test_a_batch_that_is_cancelled_elsewhere_ends_its_upload_within_seconds(uvic
     assert uvicorn.ann.batch(address)["status"] == "cancelled"
     assert uvicorn.ann.messages(address) == ["BATCH CANCELLED"]
     assert not uvicorn.file(address).exists()
+
+
+def test_an_upload_that_nobody_goes_on_with_is_cancelled_after_a_week(door: Door):
+    address, other = door.ann.begin(len(SMALL)), door.ann.begin(len(SMALL))
+    kept = door.ann.patch(address, SMALL[:10], 0).headers["Upload-Expires"]
+    until_week = parsedate_to_datetime(kept) - datetime.now(UTC)
+    assert timedelta(days=6, hours=23) < until_week <= timedelta(days=7)
+
+    set_back(door.file(address), days=8)
+    set_back(door.file(other), days=6)
+    door.ann.begin(len(SMALL))
+
+    assert door.ann.batch(address)["status"] == "cancelled"
+    assert not door.file(address).exists()
+    assert door.ann.batch(other)["status"] == "uploading"
+
+
+def set_back(file: Path, **ago: float) -> None:
+    """Let ``file`` have been written so long ago."""
+    at = time.time() - timedelta(**ago).total_seconds()
+    os.utime(file, (at, at))
+
+
+@pytest.mark.parametrize(("pause_seconds", "counted"), [(20, True), (3600, False)])
+def test_a_pause_between_two_requests_is_working_time_only_when_it_is_short(door: Door, pause_seconds, counted):
+    address = door.ann.begin(len(SMALL))
+    door.ann.patch(address, SMALL[:10], 0)
+    set_back(door.file(address), seconds=pause_seconds)
+    door.ann.patch(address, SMALL[10:], 10)
+
+    elapsed = int(str(door.ann.events(address)[-1]["elapsed_seconds"]))
+    assert elapsed >= 20 if counted else elapsed < 10
 
 
 # --- It is refused -----------------------------------------------------------------------------------------------

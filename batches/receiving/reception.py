@@ -1,4 +1,4 @@
-"""Taking in an upload: the verbs behind the upload door, and the only ones that write to it.
+"""One request's bytes on their way into an upload.
 
 Synchronous. Of all doors that want to write to one upload, the lock on its file lets one in, and that one holds the
 batch's lease.
@@ -11,20 +11,18 @@ import time
 from datetime import timedelta
 from typing import Self
 
-from django.contrib.auth.models import User
-from django.db import transaction
 from django.utils import timezone
 
 from batches import wording
 from batches.archive import index_archive
-from batches.errors import BatchCancelled, BatchError, TemplateUnusable, WrongState
-from batches.models import Batch, BatchStatus, SheetTemplate
-from batches.services import GivenArchive, cancel_batch, create_batch, end_cancelled, submit_batch
+from batches.errors import BatchCancelled, BatchError
+from batches.models import Batch, BatchStatus
+from batches.services import end_cancelled, submit_batch
 from batches.uploads import protocol
 from batches.uploads.arrival import Arrival, check_arrival
 from batches.uploads.chunks import chunks_between, count_chunks
-from batches.uploads.protocol import Append, Creation, Refused
-from batches.uploads.store import Appender, LengthExceeded, UploadBusy, UploadGone, UploadStore
+from batches.uploads.protocol import Append, Refused
+from batches.uploads.store import Appender, LengthExceeded, UploadBusy, UploadStore
 from progress.events import ProcessingStage
 from progress.models import ProgressEvent
 from progress.publisher import publish_progress
@@ -33,68 +31,6 @@ HOLDER = "upload door"  # one name for all doors, so that one that died is no hi
 LEASE = timedelta(seconds=60)
 LOOK_SECONDS = 1.0  # between two looks whether somebody cancelled the batch
 STILL_SECONDS = 60.0  # a longer pause between two requests is no working time
-
-
-def begin_upload(owner: User, creation: Creation, store: UploadStore) -> Batch:
-    """Return a new batch and make its file, empty.
-
-    Raises:
-        TemplateUnusable: there is no such template.
-        NoSpaceLeft: the disk cannot take the file.
-    """
-    template = SheetTemplate.objects.filter(slug=creation.metadata.template).first()
-    if template is None:
-        raise TemplateUnusable(
-            f"there is no template {creation.metadata.template!r}; the templates are "
-            + (", ".join(SheetTemplate.objects.values_list("slug", flat=True)) or "none yet")
-        )
-    archive = GivenArchive(file_name=creation.metadata.file_name, size_bytes=creation.size_bytes)
-    with transaction.atomic():
-        promised = _promised_bytes(store)
-        batch = create_batch(owner, template, archive=archive, name=creation.metadata.name)
-        batch.sha256, batch.stage = creation.metadata.sha256, ProcessingStage.UPLOADING
-        batch.save(update_fields=["sha256", "stage"])
-        store.check_room(batch.pk, creation.size_bytes, promised=promised)
-        store.create(batch.pk)
-    return batch
-
-
-def _promised_bytes(store: UploadStore) -> int:
-    """Return how many bytes of the uploads under way are still to come."""
-    return sum(
-        max(0, batch.size_bytes - _bytes_here(batch, store))
-        for batch in Batch.objects.filter(status=BatchStatus.UPLOADING)
-    )
-
-
-def _bytes_here(batch: Batch, store: UploadStore) -> int:
-    try:
-        return store.offset(batch.pk)
-    except UploadGone:
-        return 0
-
-
-def upload_offset(batch: Batch, store: UploadStore) -> int:
-    """Return how many bytes of ``batch`` have arrived.
-
-    Raises:
-        UploadGone: it was ended before its last byte.
-    """
-    if batch.status in (BatchStatus.QUEUED, BatchStatus.PROCESSING, BatchStatus.COMPLETED):
-        return batch.size_bytes  # the file may lie elsewhere by now
-    return store.offset(batch.pk)
-
-
-def end_upload(batch: Batch, store: UploadStore, *, by: User) -> None:
-    """Cancel a batch that nobody has begun to process, and drop what arrived of it.
-
-    Raises:
-        WrongState: it is being processed, or over.
-    """
-    if batch.status not in (BatchStatus.UPLOADING, BatchStatus.QUEUED):
-        raise WrongState(f"this batch is {batch.status}: its upload is over; cancel or delete the batch itself")
-    cancel_batch(batch, by=by)
-    store.discard(batch.pk)
 
 
 class Reception:
@@ -293,22 +229,6 @@ class Reception:
         if Batch.objects.filter(pk=self.batch.pk, cancel_requested=True).exists():
             self._cancelled = True
             raise BatchCancelled(wording.CANCELLED)
-
-
-def finish_arrived(batch: Batch, store: UploadStore) -> None:
-    """Bring an upload to its end whose last byte is here already: the server died before it could.
-
-    Raises:
-        BatchError: the ZIP was refused, and the batch has failed with that sentence.
-    """
-    try:
-        reception = Reception.open(batch, Append(offset=batch.size_bytes, length=0, checksum=None), store)
-    except (Refused, UploadBusy, UploadGone):
-        return  # not all is here, or somebody else is at it
-    try:
-        reception.finish()
-    finally:
-        reception.close()
 
 
 def _worked_before(batch: Batch, appender: Appender) -> float:
