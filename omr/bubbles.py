@@ -64,6 +64,7 @@ class Plan:
     look_ranks: npt.NDArray[np.intp]  # for each look its bubble of rank LOOK_RANK, when bubbles are sorted by look
     blocks: npt.NDArray[np.intp]  # (N,) the block of each bubble
     sizes: tuple[Size, ...]
+    size_numbers: npt.NDArray[np.intp]  # (N,) place in ``sizes``
     least_width: float  # of a decoded picture, pixels
     reach: float  # from a centre to the farthest pixel looked at, template units
 
@@ -168,8 +169,8 @@ def measure_lines(gray: Gray, plan: Plan, placement: Placement, numbers: npt.NDA
     points = to_pixels(placement.matrix, plan.centres[numbers])
     places, flat = flat_indices(points, gray.shape[1]), gray.reshape(-1)
     darkness = np.zeros(len(numbers), dtype=np.float32)
-    for size in plan.sizes:
-        members = np.flatnonzero(np.isin(numbers, size.members))
+    for number, size in enumerate(plan.sizes):
+        members = np.flatnonzero(plan.size_numbers[numbers] == number)
         x, y = (round(length * placement.scale) for length in size.paper)
         patches = flat.take(places[members][:, None] + _gap_offsets((x, y), gray.shape[1]), mode="clip")
         means = patches.reshape(len(members), len(_AROUND), PAPER_PATCH**2).mean(axis=2, dtype=np.float32)
@@ -248,6 +249,9 @@ def _make_plan(template: Template) -> Plan:
     per_option = np.bincount(options)
     block_numbers = {block.name: i for i, block in enumerate(template.blocks)}
     sizes = _group_sizes(template)
+    size_numbers = np.zeros(len(bubbles), dtype=np.intp)
+    for number, size in enumerate(sizes):
+        size_numbers[size.members] = number
     return Plan(
         centres=np.array([(b.x, b.y) for b in bubbles], dtype=np.float32),
         field_starts=np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp),
@@ -256,6 +260,7 @@ def _make_plan(template: Template) -> Plan:
         look_ranks=np.cumsum([0, *per_option[:-1]]) + (LOOK_RANK * per_option).astype(np.intp),
         blocks=np.repeat([block_numbers[block.name] for block, _ in blocks], counts),
         sizes=sizes,
+        size_numbers=size_numbers,
         least_width=LEAST_BUBBLE_PX * template.page_width / min(min(b.width, b.height) for b in bubbles),
         reach=max(max(OUTER_GAP[1] * max(size.half), *size.paper) for size in sizes),
     )

@@ -45,14 +45,23 @@ def to_pixels(matrix: Matrix, points: Points) -> Points:
 
 
 def measure_residual(template_points: Points, pixels: Points) -> float:
-    """Return how far, at worst, ``pixels`` lie from the best affine image of ``template_points``, in pixels.
+    """Return how far, at worst, four ``pixels`` lie from the best affine image of ``template_points``, in pixels.
 
     A homography through four points always fits; what is left over when only shift, turn, scale and shear are
     allowed tells a page (little perspective) from four dark spots that happen to lie near the corners.
+
+    Four points have one degree of freedom more than an affine map: a weight for each, such that the weighted sum of
+    the points and of the weights is zero. These are the areas of the triangles of the other three, with changing sign.
     """
-    known = np.column_stack([template_points, np.ones(len(template_points))])
-    solution = np.linalg.lstsq(known, pixels, rcond=None)[0]
-    return float(np.linalg.norm(known @ solution - pixels, axis=1).max())
+    a, b, c, d = (complex(x, y) for x, y in template_points.tolist())
+    weights = (_area(b, c, d), -_area(a, c, d), _area(a, b, d), -_area(a, b, c))
+    left_over = sum(weight * complex(x, y) for weight, (x, y) in zip(weights, pixels.tolist(), strict=True))
+    return abs(left_over) * max(map(abs, weights)) / sum(weight**2 for weight in weights)
+
+
+def _area(a: complex, b: complex, c: complex) -> float:
+    """Return twice the area of a triangle, negative when its corners run the other way round."""
+    return ((b - a).conjugate() * (c - a)).imag
 
 
 def measure_scale(matrix: Matrix, x: float, y: float) -> float:

@@ -13,7 +13,7 @@ from tests.omr.test_reader import as_file, pixels_of
 from tests.pages import STANDARD, a_cover, a_sheet, a_white_page, an_unreadable_cover
 
 TURNS = (-3.0, 0.0, 1.5, 90.0, 180.0, 270.0, 45.0)
-COVERS = [(turn, damage, dpi) for turn in TURNS for damage in ("scan", "harsh") for dpi in (100, 150, 200, 200)]
+COVERS = [(turn, damage, dpi) for turn in TURNS for damage in ("scan", "harsh") for dpi in (100, 150, 200)]
 TILTS = (-3.0, -1.0, 0.0, 3.0, 180.0)
 SHEETS = [
     (tilt, damage, seed) for tilt in (-3.0, -1.0, 0.0, 3.0, 180.0) for damage in ("scan", "harsh") for seed in range(5)
