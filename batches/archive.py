@@ -101,20 +101,24 @@ class Archive:
         return b"".join(pieces)
 
 
-def index_archive(path: Path) -> tuple[Page, ...]:
+def index_archive(path: Path, *, name: str = "") -> tuple[Page, ...]:
     """Return the pages of the ZIP ``path`` in natural order of their names; known junk is left out.
 
     Every other file counts as a page, whatever its name: what is no picture is set aside when it is read,
     so that nothing is lost without a word.
+
+    Args:
+        path: where the ZIP lies.
+        name: what its owner calls it; the file's own name when that is empty.
 
     Raises:
         ArchiveRefused: it is no ZIP, broken, empty or dangerous; the sentence names the member.
     """
     try:
         with path.open("rb") as file:
-            return _index(file.fileno(), _read_directory(path))
+            return _index(file.fileno(), _read_directory(path, name or path.name))
     except FileNotFoundError as error:
-        raise ArchiveRefused(f"{path.name}: there is no such file any more", code="archive_missing") from error
+        raise ArchiveRefused(f"{name or path.name}: there is no such file any more", code="archive_missing") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +127,10 @@ class _Directory:
     start: int  # where the directory lies: all members end before it
 
 
-def _read_directory(path: Path) -> _Directory:
+def _read_directory(path: Path, name: str) -> _Directory:
     size_bytes = path.stat().st_size
     if not size_bytes:
-        raise ArchiveRefused(
-            f"{path.name} is empty (0 bytes); give the ZIP with the scanned pages", code="archive_empty"
-        )
+        raise ArchiveRefused(f"{name} is empty (0 bytes); give the ZIP with the scanned pages", code="archive_empty")
     try:
         with zipfile.ZipFile(path) as archive:
             return _Directory(archive.infolist(), archive.start_dir)
@@ -136,8 +138,8 @@ def _read_directory(path: Path) -> _Directory:
         with path.open("rb") as file:
             begins_as_zip = file.read(4) == LOCAL_SIGNATURE
         if begins_as_zip:
-            raise _truncated(path.name, f"{error}") from error
-        raise ArchiveRefused(f"{path.name} is not a ZIP file; give the scanned pages as one ZIP") from error
+            raise _truncated(name, f"{error}") from error
+        raise ArchiveRefused(f"{name} is not a ZIP file; give the scanned pages as one ZIP") from error
 
 
 def _truncated(name: str, cause: str) -> ArchiveRefused:

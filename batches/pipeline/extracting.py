@@ -17,7 +17,7 @@ def extract(run: Run) -> None:
     """
     run.begin(wording.EXTRACTING)
     archive = run.batch.archive
-    pages = index_archive(archive)
+    pages = index_archive(archive, name=run.batch.file_name)
     index = ArchiveIndex(pages=pages, surely_sheets=_gate(run, pages), fingerprint=fingerprint(archive))
     run.workspace.write_index(index)
     run.batch.page_count = len(pages)

@@ -30,7 +30,7 @@ def upload(run: Run) -> None:
         run.report(wording.REASSEMBLING, 100.0)
     arrival = Arrival(path=batch.archive, size_bytes=batch.size_bytes, sha256=batch.sha256)
     check_arrival(arrival, alive=run.check)
-    index_archive(batch.archive)
+    index_archive(batch.archive, name=batch.file_name)
     run.take_time()
     run.finish(wording.reassembled(batch.size_bytes, batch.worked_seconds))
 

@@ -165,7 +165,7 @@ class Reception:
         try:
             arrival = Arrival(path=batch.archive, size_bytes=batch.size_bytes, sha256=batch.sha256)
             check_arrival(arrival, alive=self._look)
-            index_archive(batch.archive)
+            index_archive(batch.archive, name=batch.file_name)
         except BatchCancelled:
             raise
         except BatchError as error:

@@ -268,7 +268,9 @@ def test_what_is_no_zip_fails_with_a_sentence_for_the_sender_and_for_everybody_w
     assert (refused.status_code, refused.json()["code"]) == (422, "not_a_zip")
     last = door.ann.events(address)[-1]
     assert (last["stage"], last["code"], last["failed_stage"]) == ("failed", "not_a_zip", "uploading")
-    assert last["message"] == refused.json()["detail"]
+    assert (
+        last["message"] == refused.json()["detail"] == "exam.zip is not a ZIP file; give the scanned pages as one ZIP"
+    )
     assert door.ann.batch(address)["status"] == "failed"
 
 
