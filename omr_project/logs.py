@@ -21,7 +21,9 @@ def formatter(style_name: str) -> structlog.stdlib.ProcessorFormatter:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    # Plain tracebacks: the coloured ones print every local variable, for seconds and pages.
+    plain = structlog.dev.plain_traceback
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
     last: Processor = structlog.processors.JSONRenderer() if style_name == "json" else console
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=SHARED,

@@ -6,11 +6,13 @@ import socket
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import structlog
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
 from batches.errors import LeaseHeld, LeaseLost
 from batches.models import Batch
@@ -21,11 +23,44 @@ RENEWAL_SECONDS = 5.0
 logger = structlog.get_logger(__name__)
 
 
+def break_dead_lease(batch: Batch) -> None:
+    """End the lease of a runner of this machine that is gone; others are waited for until their lease runs out."""
+    holder = Batch.objects.values_list("lease_holder", flat=True).get(pk=batch.pk)
+    process, _, _ = holder.rpartition(" ")
+    machine, _, pid = process.rpartition(" ")
+    if machine == _this_machine() and not _is_alive(int(pid)):
+        ended = timezone.now() - timedelta(seconds=1)
+        Batch.objects.filter(pk=batch.pk, lease_holder=holder, lease_until__gt=ended).update(lease_until=ended)
+
+
+def _this_process() -> str:
+    return f"{_this_machine()} {os.getpid()}"
+
+
+def _this_machine() -> str:
+    """Return what tells where a process id means something: two containers may have the same host name."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = "-"
+    return f"{socket.gethostname()[:50]} {namespace}"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 class Lease:
     """Holds ``batch`` from the ``with`` line to its end; a thread renews it."""
 
     def __init__(self, batch: Batch) -> None:
-        self.holder = f"{socket.gethostname()[:50]} {os.getpid()} {secrets.token_hex(4)}"
+        self.holder = f"{_this_process()} {secrets.token_hex(4)}"
         self._batch = batch
         self._renewed_at = time.monotonic()
         self._lost = False
@@ -38,6 +73,7 @@ class Lease:
         Raises:
             LeaseHeld: another runner has it.
         """
+        break_dead_lease(self._batch)
         if not self._batch.take_lease(self.holder, DURATION):
             self._batch.refresh_from_db()
             raise LeaseHeld(f"{self._batch}: another runner works on it ({self._batch.lease_holder})")

@@ -94,7 +94,7 @@ def _refuse_missing(run: Run, index: ArchiveIndex, verdicts: Sequence[Verdict], 
 
 def _tell_covers(run: Run, covers: Sequence[_Cover]) -> None:
     for number, cover in enumerate(covers, 1):
-        percent = 100 * number / (len(covers) + 1)
+        percent = round(100 * number / (len(covers) + 1), 1)  # as it is told, to compare it with what was told before
         if cover.code and percent > run.floor:
             run.check()
             run.report(wording.cover_read(number, len(covers), cover.code), percent)

@@ -197,7 +197,7 @@ def _go_through(run: Run) -> None:
     """Do every stage that is not finished, in order."""
     batch = run.batch
     while (stage := batch.next_stage) is not None:
-        run.check()
+        run.check(at_once=True)
         run.enter(stage)
         started_at = time.monotonic()
         # A stage tells its end when all it leaves is there: a runner that died just then need not do it again.

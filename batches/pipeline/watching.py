@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from batches import models
 from batches.errors import BatchError, LeaseHeld
-from batches.models import ArchiveKind, Batch
-from batches.pipeline.lease import Lease
+from batches.models import ArchiveKind, Batch, BatchStatus
+from batches.pipeline.lease import Lease, break_dead_lease
 from batches.pipeline.run import Interrupted
 from batches.pipeline.runner import Runner
 from batches.pipeline.uploading import arrived_uploads
@@ -57,7 +57,8 @@ class Watch:
     def _look(self) -> None:
         try:
             self._say_alive()
-            if time.monotonic() >= self._not_before:
+            self._working = {pk: thread for pk, thread in self._working.items() if thread.is_alive()}
+            if time.monotonic() >= self._not_before and len(self._working) < self._slots:
                 self._take()
             self._tell_waiting()
         except DatabaseError:
@@ -74,7 +75,6 @@ class Watch:
         self._seen_at = time.monotonic()
 
     def _take(self) -> None:
-        self._working = {pk: thread for pk, thread in self._working.items() if thread.is_alive()}
         for batch in self._takeable():
             if len(self._working) >= self._slots:
                 return
@@ -89,6 +89,8 @@ class Watch:
         A local ZIP that somebody interrupted waits for that person: its lease was given back. One whose runner died
         still has the lease, run out.
         """
+        for batch in Batch.objects.filter(status=BatchStatus.PROCESSING).exclude(pk__in=list(self._working)):
+            break_dead_lease(batch)
         left = Batch.objects.left_behind().exclude(archive_kind=ArchiveKind.LOCAL, lease_until=None)
         left = left.order_by("queued_at", "pk")
         return chain(Batch.objects.unannounced(), left, arrived_uploads(), Batch.objects.waiting())
