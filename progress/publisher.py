@@ -118,7 +118,12 @@ class _Bridge:
 
     def run(self, work: Coroutine[Any, Any, None], timeout_seconds: float) -> None:
         """Run ``work`` to its end; TimeoutError when that takes longer, and ``work`` is given up."""
-        asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, timeout_seconds), self._loop).result()
+        running = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            running.result(timeout_seconds)
+        except TimeoutError:
+            running.cancel()
+            raise
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

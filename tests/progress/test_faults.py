@@ -106,6 +106,22 @@ async def test_redis_is_away_for_a_while_and_the_stream_moves_on_from_the_table(
     assert one.seqs == late.seqs == list(range(1, 15))
 
 
+async def test_a_redis_that_hangs_holds_no_viewer_back(fragile: Live, redis_server: RedisServer) -> None:
+    batch = fragile.writer.add_batch()
+    fragile.writer.publish(batch, *numbered(3))
+
+    with redis_server.hanging():
+        async with fragile.watch(batch) as early:
+            await early.sees(3)
+            fragile.writer.publish(batch, "event 4")
+            await early.sees(4)
+    async with fragile.watch(batch) as late:
+        fragile.writer.publish(batch, "event 5", stage="completed")
+        await late.ends()
+
+    assert late.seqs == [1, 2, 3, 4, 5]
+
+
 async def test_after_redis_came_back_events_come_at_once_again(fragile: Live, redis_server: RedisServer) -> None:
     batch = fragile.writer.add_batch()
     async with fragile.watch(batch) as viewer:
