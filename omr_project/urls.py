@@ -23,3 +23,4 @@ urlpatterns = [
 ]
 
 handler404 = "batches.api.errors.answer_not_found"
+handler500 = "batches.api.errors.answer_server_error"

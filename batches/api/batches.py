@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batches import services
-from batches.api.pages import Pages
+from batches.api.paging import Pages
 from batches.api.serializers import BatchDetail, BatchLine
 from batches.models import Batch, BatchStatus, Right
 from batches.permissions import get_batch_for, signed_in

@@ -2,11 +2,14 @@
 
 import csv
 import io
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.db.models import CharField
+from django.db.models.functions import Cast
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
@@ -24,6 +27,8 @@ from omr.template import parse_template
 
 SHEETS_AT_ONCE = 100
 """Read from the database at a time; with 150 questions each, some 5 MB of rows."""
+
+ROWS_AT_ONCE = 2_000
 
 CHUNK_CHARACTERS = 64 * 1024
 """Sent at a time: a hop between threads for each line would cost more than the line."""
@@ -87,8 +92,12 @@ class AnswersCsvView(TableView):
 
     def lines(self, tables: ResultTables, batch: Batch, group: CoverGroup | None) -> Iterator[Cells]:
         read = read_sheets_and_answers(batch, group)
-        answers = (tables.answer_cells(sheet, answer) for sheet, answers in read for answer in answers)
-        return chain([tables.answer_columns], answers)
+        lines = (
+            (*head, *tables.answer_tail(answer))
+            for head, answers in ((tables.answer_head(sheet), answers) for sheet, answers in read)
+            for answer in answers
+        )
+        return chain([tables.answer_columns], lines)
 
 
 class ResponsesCsvView(TableView):
@@ -117,7 +126,7 @@ def read_sheets_and_answers(batch: Batch, group: CoverGroup | None) -> Iterator[
     for piece in _pieces(read_sheets(batch, group), SHEETS_AT_ONCE):
         answers = _read_answers(batch, piece)
         for sheet in piece:
-            yield sheet_line(sheet), answers[sheet]
+            yield sheet_line(sheet), answers.get(sheet.pk, [])
 
 
 def _pieces(sheets: Iterator[Sheet], size: int) -> Iterator[list[Sheet]]:
@@ -131,16 +140,20 @@ def _pieces(sheets: Iterator[Sheet], size: int) -> Iterator[list[Sheet]]:
         yield piece
 
 
-def _read_answers(batch: Batch, sheets: list[Sheet]) -> dict[Sheet, list[AnswerLine]]:
-    wanted = {sheet.pk: sheet for sheet in sheets}
+def _read_answers(batch: Batch, sheets: list[Sheet]) -> dict[UUID, list[AnswerLine]]:
+    """Return the answers of ``sheets`` by question; a sheet without any is not there."""
+    wanted = [sheet.pk for sheet in sheets]
     rows = Answer.objects.filter(batch_id=batch.pk, sheet_id__in=wanted).order_by("sheet_id", "question")
-    answers: dict[Sheet, list[AnswerLine]] = defaultdict(list)
-    for sheet_id, question, answer, confidence, status in rows.values_list(
-        "sheet_id", "question", "answer", "confidence", "status"
-    ):
-        line = AnswerLine(question=question, answer=answer, confidence=confidence, status=status)
-        answers[wanted[sheet_id]].append(line)
-    return answers
+    # The id as text: to make a UUID of it costs more than all else of a row, and is needed once a sheet.
+    rows = rows.annotate(key=Cast("sheet_id", CharField()))
+    values = rows.values_list("key", "question", "answer", "confidence", "status")
+    return {
+        UUID(key): [
+            AnswerLine(question=question, answer=answer, confidence=confidence, status=status)
+            for _, question, answer, confidence, status in of_sheet
+        ]
+        for key, of_sheet in groupby(values.iterator(chunk_size=ROWS_AT_ONCE), itemgetter(0))
+    }
 
 
 def sheet_line(sheet: Sheet) -> SheetLine:

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template import loader
 from rest_framework.exceptions import APIException, NotAuthenticated, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -71,6 +72,15 @@ def answer_lockout(request: HttpRequest, *_: object) -> HttpResponse:
     response.status_code = HTTPStatus.TOO_MANY_REQUESTS
     response["Retry-After"] = str(round(wait.total_seconds()))
     return response
+
+
+def answer_server_error(request: HttpRequest) -> HttpResponse:
+    """Answer when it is our own fault; the traceback is in the log. Asks nothing of the database."""
+    sentence = "Something went wrong on our side; the site's log says what"
+    if request.path.startswith(API_PREFIX):
+        return JsonResponse({"detail": sentence, "code": "server_error"}, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    page = loader.render_to_string("error.html", {"heading": "Something went wrong", "sentence": f"{sentence}."})
+    return HttpResponse(page, status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def answer_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names it

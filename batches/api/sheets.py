@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from batches.api.pages import Pages
+from batches.api.paging import Pages
 from batches.api.serializers import GroupLine, SheetDetail, SheetLine
 from batches.models import Batch, CoverGroup, Sheet, SheetStatus
 from batches.permissions import get_batch_for

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from batches.api.pages import Pages
+from batches.api.paging import Pages
 from batches.api.serializers import TemplateDetail, TemplateLine
 from batches.errors import AccessDenied
 from batches.models import SheetTemplate

@@ -63,6 +63,11 @@ def test_who_is_not_signed_in_is_asked_to(client: Client, method: str, below: st
     assert answer.json()["code"] == "not_authenticated"
 
 
+def test_the_list_is_for_those_who_signed_in(client: Client) -> None:
+    assert client.get("/api/batches").status_code == 401
+    assert client.get("/api/batches", headers={"Authorization": "Bearer nonsense"}).status_code == 401
+
+
 @pytest.mark.parametrize(("method", "below"), EVERY_CALL)
 def test_a_stranger_is_refused(signed_in: SignIn, method: str, below: str) -> None:
     answer = getattr(signed_in(a_user("eve")), method)(f"/api/batches/{a_batch().pk}{below}")

@@ -30,6 +30,24 @@ def test_the_page_for_people_loads_nothing_from_elsewhere(client: Client) -> Non
     assert "https://" not in page
 
 
+@pytest.mark.parametrize("url", ["/api/batches", "/"])
+def test_our_own_fault_is_answered_without_a_word_of_its_cause(
+    client: Client, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret cause")
+
+    client.force_login(a_user())
+    monkeypatch.setattr("batches.models.BatchQuerySet.visible_to", fail)
+    client.raise_request_exception = False
+
+    answer = client.get(url)
+
+    assert answer.status_code == 500
+    assert "went wrong on our side" in answer.content.decode()
+    assert "secret" not in answer.content.decode()
+
+
 def test_an_address_that_does_not_exist_is_answered_in_json_below_api(client: Client) -> None:
     answer = client.get("/api/nothing")
 
