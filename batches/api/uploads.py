@@ -69,8 +69,10 @@ class Asked:
         headers = CaseInsensitiveMapping(
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         )
-        # For clients behind something that lets no PATCH and no DELETE through.
-        method = headers.get("X-HTTP-Method-Override", scope["method"]).upper()
+        method = scope["method"]
+        if method == "POST":  # and no other: a GET is not asked for its CSRF token
+            # For clients behind something that lets no PATCH and no DELETE through.
+            method = headers.get("X-HTTP-Method-Override", method).upper()
         upload = scope["path"].removeprefix(PREFIX).removeprefix("/")
         return cls(method, upload, headers, receive)
 
