@@ -4,8 +4,7 @@ import logging
 import signal
 import sys
 import threading
-import uuid
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -16,11 +15,10 @@ import redis
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection as database
-from django.db.migrations.executor import MigrationExecutor
 
 from batches import services
 from batches.errors import BatchError, LeaseHeld, WrongState
+from batches.management.arguments import FAILED, WRONG_USAGE, cover_code, find_batch, is_batch_id, require_database
 from batches.management.display import choose_display
 from batches.models import Batch, BatchStatus, SheetTemplate
 from batches.pipeline.run import Interrupted
@@ -31,14 +29,7 @@ from batches.workers.base import Workers
 from batches.workers.choose import KINDS, WorkersUnavailable, choose_workers
 from progress import connection
 
-FAILED, WRONG_USAGE, NEEDS_REVIEW, HELD, INTERRUPTED = 1, 2, 3, 4, 130
-
-
-def cover_code(text: str) -> tuple[str, str]:
-    file_name, separator, code = text.rpartition("=")
-    if not separator or not file_name or not code.strip():
-        raise ArgumentTypeError(f"{text!r} is not FILE=CODE, such as page_04711.jpg=14900113")
-    return file_name, code.strip()
+NEEDS_REVIEW, HELD, INTERRUPTED = 3, 4, 130
 
 
 class Command(BaseCommand):
@@ -58,7 +49,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, target: str | None, watch: bool, **options: Any) -> None:
         if bool(target) == watch:
             raise CommandError("Give a ZIP, a batch's id, or --watch.", returncode=WRONG_USAGE)
-        _require_database()
+        require_database()
         _require_redis()
         workers = _workers(options)
         with closing(workers), _told_to_stop() as stop:
@@ -90,14 +81,12 @@ class Command(BaseCommand):
     def _batch(self, target: str, options: dict[str, Any]) -> tuple[Batch, dict[str, str] | None]:
         """Return the batch, and the codes to try it again with; None when it only has to go on."""
         covers = dict(options["covers"])
-        try:
-            batch_id = uuid.UUID(target)
-        except ValueError:
+        if not is_batch_id(target):
             batch = _new_batch(Path(target), options)
             batch.cover_codes = covers
             batch.save(update_fields=["cover_codes"])
             return batch, None
-        return _known_batch(batch_id, covers)
+        return _known_batch(find_batch(target), covers)
 
 
 def _output(options: dict[str, Any]) -> TextIO:
@@ -136,10 +125,8 @@ def _owner(name: str | None) -> User:
     return superusers[0]
 
 
-def _known_batch(batch_id: uuid.UUID, covers: dict[str, str]) -> tuple[Batch, dict[str, str] | None]:
-    batch = Batch.objects.select_related("template").filter(pk=batch_id).first()
-    if batch is None:
-        raise CommandError(f"there is no batch {batch_id}", returncode=WRONG_USAGE)
+def _known_batch(batch: Batch, covers: dict[str, str]) -> tuple[Batch, dict[str, str] | None]:
+    """Return ``batch``, and the codes to try it again with; None when it only has to go on."""
     if batch.status == BatchStatus.UPLOADING:
         raise CommandError(f"{batch} is still being uploaded", returncode=WRONG_USAGE)
     try:
@@ -169,12 +156,6 @@ def _run(runner: Runner, batch: Batch, covers: dict[str, str] | None) -> Command
 def _exit_as(batch: Batch) -> None:
     if batch.review_count:
         raise SystemExit(NEEDS_REVIEW)
-
-
-def _require_database() -> None:
-    executor = MigrationExecutor(database)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise CommandError("The database is not set up for this version: run manage.py migrate", returncode=FAILED)
 
 
 def _require_redis() -> None:

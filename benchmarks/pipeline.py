@@ -1,0 +1,145 @@
+"""A whole batch through process_batch, in a site of its own: seconds by stage, sheets a second, memory.
+
+Figures of the processes' memory are sampled from /proc and count what several of them share once for each.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE_SECONDS = 0.1
+SHEETS_A_GROUP = 100
+MB = 2**20
+NEEDS_REVIEW = 3
+
+
+def main(argv: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks pipeline", description=__doc__)
+    parser.add_argument("--sheets", type=int, default=1000)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--archive", type=Path, help="a ZIP of standard-150 sheets to take instead of a sample")
+    options = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory(prefix="omr-benchmark-") as folder:
+        print(json.dumps(measure(Path(folder), options)))
+
+
+def measure(folder: Path, options: argparse.Namespace) -> dict[str, object]:
+    """Process one batch in ``folder``; return what is to be printed."""
+    environment = os.environ | {
+        "VAR_DIR": str(folder / "var"),
+        "DATABASE_URL": "",
+        "REDIS_URL": "",
+        "LOG_LEVEL": "ERROR",
+    }
+    archive = options.archive or _make_sample(folder, environment, options.sheets)
+    _manage(environment, "migrate", "-v", "0")
+    owner = ("createsuperuser", "--noinput", "--username", "benchmark", "--email", "benchmark@example.org")
+    _manage(environment | {"DJANGO_SUPERUSER_PASSWORD": "benchmark"}, *owner)
+    events, peaks = _process(environment, archive, options.processes)
+    seconds = _seconds_by_stage(events)
+    sheets = int(str(events[-1]["sheets_total"]))
+    return {
+        "benchmark": "pipeline",
+        "pages": _pages(events),
+        "sheets": sheets,
+        "seconds_by_stage": seconds,
+        "sheets_per_second": round(sheets / seconds["processing_sheets"], 1),
+        "peak_rss_mb": round(peaks.runner / MB),
+        "peak_worker_rss_mb": round(peaks.worker / MB),
+        "review": events[-1]["sheets_review"],
+    }
+
+
+def _make_sample(folder: Path, environment: dict[str, str], sheets: int) -> Path:
+    archive = folder / "sample.zip"
+    groups = str(max(1, sheets // SHEETS_A_GROUP))
+    truth = str(folder / "truth.csv")
+    _manage(
+        environment, "make_sample_batch", str(archive), "--sheets", str(sheets), "--groups", groups, "--truth", truth
+    )
+    return archive
+
+
+def _manage(environment: dict[str, str], *arguments: str) -> None:
+    subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, check=True, stdout=sys.stderr)
+
+
+def _process(environment: dict[str, str], archive: Path, processes: int) -> tuple[list[dict[str, object]], "_Peaks"]:
+    """Run process_batch; return its events and how much memory it took at most."""
+    command = ("process_batch", str(archive), "--template", "standard-150", "--json", "--processes", str(processes))
+    with subprocess.Popen(
+        [sys.executable, "manage.py", *command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as runner:
+        peaks = _Peaks(runner.pid)
+        assert runner.stdout is not None
+        events = [json.loads(line) for line in runner.stdout]
+        peaks.stop()
+    if runner.returncode not in (0, NEEDS_REVIEW):
+        raise SystemExit(f"process_batch ended with {runner.returncode}")
+    return events, peaks
+
+
+class _Peaks:
+    """Watches the memory of a process and of all that come from it."""
+
+    def __init__(self, pid: int) -> None:
+        self.runner = self.worker = 0
+        self._pid = pid
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(SAMPLE_SECONDS):
+            self.runner = max(self.runner, _resident_bytes(self._pid))
+            for child in _descendants(self._pid):
+                if "redis" not in _command(child):
+                    self.worker = max(self.worker, _resident_bytes(child))
+
+
+def _descendants(pid: int) -> list[int]:
+    children: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        children += [int(child) for child in _read(task).split()]
+    return children + [grandchild for child in children for grandchild in _descendants(child)]
+
+
+def _command(pid: int) -> str:
+    return _read(Path(f"/proc/{pid}/cmdline"))
+
+
+def _resident_bytes(pid: int) -> int:
+    fields = _read(Path(f"/proc/{pid}/statm")).split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # the process has just ended
+        return ""
+
+
+def _seconds_by_stage(events: list[dict[str, object]]) -> dict[str, float]:
+    """Return how long each stage took, by the time between its first and its last event."""
+    times: dict[str, list[float]] = {}
+    for event in events:
+        times.setdefault(str(event["stage"]), []).append(datetime.fromisoformat(str(event["timestamp"])).timestamp())
+    return {stage: round(max(when) - min(when), 2) for stage, when in times.items() if stage != "completed"}
+
+
+def _pages(events: list[dict[str, object]]) -> int:
+    (extracted,) = [str(event["message"]) for event in events if str(event["message"]).startswith("Extracted")]
+    return int(extracted.split()[1])
