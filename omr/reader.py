@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from omr.bubbles import Ink, Plan, are_printed, measure_ink, measure_lines, plan_bubbles
-from omr.errors import OtherTemplate
+from omr.bubbles import COARSEST, Ink, Plan, are_printed, measure_ink, measure_lines, plan_bubbles
+from omr.errors import OtherTemplate, PoorFit
 from omr.fiducials import Placement, find_placements
 from omr.geometry import as_scanned
 from omr.image import Picture, decode, refuse_blank
@@ -24,10 +24,17 @@ def read_page(data: bytes, template: Template) -> Reading:
     """
     plan = plan_bubbles(template)
     picture = decode(data, plan.least_width)
+    _refuse_coarse(picture, plan)
     placement, ink = _measure(picture.gray, template, plan)
     choices = choose(ink, plan)
     lines = measure_lines(picture.gray, plan, placement, np.flatnonzero(choices.chosen))
     return Reading(marks=name_marks(choices, lines, template, plan), fit=_fit(picture, placement))
+
+
+def _refuse_coarse(picture: Picture, plan: Plan) -> None:
+    if picture.width_px < COARSEST * plan.least_width:
+        seen = f"{picture.width_px} pixels across the page seen, at least {COARSEST * plan.least_width:.0f} expected"
+        raise PoorFit(f"{seen}; scan at 150 to 300 dpi")
 
 
 def _measure(gray: Gray, template: Template, plan: Plan) -> tuple[Placement, Ink]:

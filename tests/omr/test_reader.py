@@ -220,6 +220,15 @@ def test_a_page_whose_fiducials_lie_askew_is_refused() -> None:
         read_page(as_file(pixels), STANDARD)
 
 
+def test_a_page_too_coarse_to_be_sure_is_refused() -> None:
+    pixels = pixels_of(a_filled_sheet().scanned())
+
+    thumbnail = cv2.resize(pixels, (400, 566), interpolation=cv2.INTER_AREA)
+
+    with pytest.raises(PoorFit, match="400 pixels across"):
+        read_page(as_file(np.asarray(thumbnail, np.uint8)), STANDARD)
+
+
 def test_a_page_of_another_template_is_refused() -> None:
     other = a_small_template()
     page_of_other = a_sheet(other).marked(q1="A").scanned()
@@ -229,6 +238,26 @@ def test_a_page_of_another_template_is_refused() -> None:
     with pytest.raises(OtherTemplate):
         read_page(a_filled_sheet().scanned(), other)
     assert read_page(page_of_other, other).mark("q1").choices == ("A",)
+
+
+def test_a_page_of_a_template_that_shares_most_of_this_one_is_refused() -> None:
+    shorter = a_small_template()
+    block = {"fieldType": "QTYPE_MCQ4", "origin": [400, 800], "bubblesGap": 70, "labelsGap": 90}
+    longer = a_small_template(fieldBlocks={"Questions": block | {"fieldLabels": ["q1..12"]}})
+
+    with pytest.raises(OtherTemplate):
+        read_page(a_sheet(shorter).scanned(), longer)
+
+
+@pytest.mark.parametrize("wave_px", [1, 2])
+def test_a_page_that_the_feeder_pulled_unevenly_is_read(wave_px: int) -> None:
+    pixels = pixels_of(a_filled_sheet().scanned())
+    y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]].astype(np.float32)
+
+    wavy = cv2.remap(pixels, x + wave_px * np.sin(y / 300), y + wave_px * np.sin(x / 300), cv2.INTER_LINEAR)
+    marks = read_page(as_file(np.asarray(wavy, np.uint8)), STANDARD).marks
+
+    assert {mark.field: "".join(mark.choices) for mark in marks if mark.field in ANSWERS} == ANSWERS
 
 
 def test_a_page_scanned_through_its_back_is_refused() -> None:
