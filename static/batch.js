@@ -9,8 +9,7 @@ const part = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en");
 const TICK_MS = 1_000;
 const LONGEST_SILENCE_MS = 15_000; // the clock stops when nothing was heard for so long
-const REPAINT_TRIES = 6;
-const NAMES = { live: "live", reconnecting: "reconnecting", finished: "finished", "signed out": "signed out" };
+const REPAINT_TRIES = 15; // some 13 seconds: the row of a batch may say later than its log that it ended
 
 let latest = null;
 let heardAt = 0;
@@ -108,9 +107,10 @@ async function repaint(tries) {
     const next = fresh.getElementById(old.id);
     if (next && next.innerHTML !== old.innerHTML && !isBusy(old)) old.replaceWith(next);
   }
-  const isPainted = !isTerminal(latest) || fresh.getElementById("batch").dataset.finished === "yes";
-  if (isPainted) showStep(latest);
-  else if (tries > 1) repaintSoon(tries - 1);
+  const isEnding = latest === null || isTerminal(latest);
+  const isPainted = !isEnding || fresh.getElementById("batch").dataset.finished === "yes";
+  if (latest !== null) showStep(latest);
+  if (!isPainted && tries > 1) repaintSoon(tries - 1);
 }
 
 /** Whether somebody is in the middle of something there: typing a code, about to cancel. */
@@ -120,8 +120,10 @@ function isBusy(element) {
 
 function showState(state) {
   const pill = part("connection");
-  pill.textContent = NAMES[state];
+  pill.textContent = state;
   pill.className = `pill ${state.replace(" ", "-")}`;
+  // It ended while the page was on its way here: the stream has nothing left to tell.
+  if (state === "finished" && latest === null) repaintSoon(REPAINT_TRIES);
 }
 
 function tick() {

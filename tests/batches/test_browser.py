@@ -141,6 +141,18 @@ publish((S.FAILED, "QR code read failed: Chunk 2/3", 33))
     assert seqs(page) == [3, 2, 1]
 
 
+def test_a_page_that_came_as_the_batch_ended_is_painted_to_its_end(
+    watched: Watched, url: str, browser: Browser
+) -> None:
+    watched.tell('publish((S.COMPLETED, "BATCH COMPLETED SUCCESSFULLY", 100))')  # its row says so a moment later
+
+    with a_page(browser) as page:
+        watched.open(page, url)
+        expect(page.locator("#connection")).to_have_text("finished")
+        watched.tell('change(status="completed", stage="completed")')
+        expect(page.locator("#status")).to_have_text("completed")
+
+
 def test_times_are_shown_in_the_readers_zone_with_the_exact_value_in_the_title(page: Page) -> None:
     shown = page.locator("#log time").first
 
