@@ -187,10 +187,9 @@ async def test_a_retry_that_nobody_was_told_of_is_not_taken_for_the_end(fragile:
         assert not viewer.has_ended
 
 
-@pytest.mark.parametrize("server", SERVERS)
-async def test_without_any_redis_there_is_still_a_stream(site: Site, server: str) -> None:
+async def test_without_any_redis_there_is_still_a_stream(site: Site) -> None:
     site.environment["REDIS_URL"] = dead_redis()
-    with serving(site, server) as live:
+    with serving(site, "daphne") as live:
         batch = live.writer.add_batch()
         live.writer.publish(batch, *numbered(3))
 
