@@ -26,9 +26,13 @@ from progress.models import ProgressEvent
 MESSAGE_TYPE = "batch.progress"
 GROUP_SEND_SECONDS = 1.0
 NUMBER_ATTEMPTS = 20
+POSITIONS_MOST = 1000
 
 logger = structlog.get_logger("progress")
 _redis_backoff = Backoff()
+# Where the batches that this process writes are, so that the table is not asked for each event. Only a guess: the
+# table takes no number twice.
+_positions: dict[UUID, int] = {}
 
 
 def publish_progress(batch_id: UUID, report: Report) -> BatchProgressEvent:
@@ -49,26 +53,40 @@ def publish_progress(batch_id: UUID, report: Report) -> BatchProgressEvent:
 
 def _write_row(batch_id: UUID, report: Report) -> BatchProgressEvent:
     for _ in range(NUMBER_ATTEMPTS):
+        seq = (_positions.get(batch_id) or _last_position(batch_id)) + 1
         try:
             with transaction.atomic(durable=True):
-                return _write_next_row(batch_id, report)
+                event = _insert(batch_id, seq, report)
         except IntegrityError:
-            continue  # another writer took the number
+            _positions.pop(batch_id, None)  # another writer took the number
+            continue
+        _remember_position(event)
+        return event
     raise RuntimeError(f"batch {batch_id}: {NUMBER_ATTEMPTS} numbers in a row were taken; one writer was expected")
 
 
-def _write_next_row(batch_id: UUID, report: Report) -> BatchProgressEvent:
-    last = ProgressEvent.objects.filter(batch_id=batch_id).order_by("-seq").values_list("seq", flat=True).first() or 0
+def _remember_position(event: BatchProgressEvent) -> None:
+    if event.stage.is_terminal or len(_positions) > POSITIONS_MOST:
+        _positions.clear()  # each batch still at work costs one question to the table
+    else:
+        _positions[event.batch_id] = event.seq
+
+
+def _last_position(batch_id: UUID) -> int:
+    return ProgressEvent.objects.filter(batch_id=batch_id).order_by("-seq").values_list("seq", flat=True).first() or 0
+
+
+def _insert(batch_id: UUID, seq: int, report: Report) -> BatchProgressEvent:
     now = datetime.now(UTC)
     event = BatchProgressEvent(
         **{name: getattr(report, name) for name in REPORT_FIELDS},
         batch_id=batch_id,
-        seq=last + 1,
+        seq=seq,
         timestamp=now.isoformat(timespec="milliseconds"),
     )
     ProgressEvent.objects.create(
         batch_id=batch_id,
-        seq=event.seq,
+        seq=seq,
         stage=event.stage.value,
         message=event.message,
         timestamp=now,
