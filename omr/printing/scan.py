@@ -30,6 +30,7 @@ class Damage:
     shading: float = 0.0  # gray levels from the lightest to the darkest part of the page
     noise: float = 0.0  # standard deviation, gray levels
     specks: int = 0  # grains of dust at most
+    speck_size: float = 1.0  # 1: up to 0.6 mm across
     quality: int = 88  # of the JPEG
     marks: tuple[float, float] = (0.7, 0.7)  # darkness of marks, from the faintest hand to the strongest
     rubbed: tuple[float, float] = (0.0, 0.0)  # what an eraser leaves
@@ -76,6 +77,10 @@ class Placement:
     tilt_degrees: float = 0.0  # clockwise is positive
     scale: float = 1.0
     lean: tuple[float, float] = (0.0, 0.0)  # how much wider the far side is: across, down; a fraction
+    shift: tuple[float, float] = (0.0, 0.0)  # to the right, down; fractions of the page's width
+
+
+STRAIGHT = Placement()
 
 
 def chance_placement(damage: Damage, rng: np.random.Generator) -> Placement:
@@ -95,8 +100,20 @@ def fill_in(page: Gray, touches: Sequence[Touch], scale: float, rng: np.random.G
 
 def scan_page(page: Gray, placement: Placement, damage: Damage, rng: np.random.Generator) -> bytes:
     """Return ``page``, (H, W) uint8 with paper at 255, as a JPEG of the same size."""
-    if placement != Placement():
-        page = _placed(page, placement)
+    return digitize(lay_page(page, placement), damage, rng)
+
+
+def lay_page(page: Gray, placement: Placement) -> Gray:
+    """Return ``page`` as it lay; what lies beside it is as white as paper."""
+    if placement == STRAIGHT:
+        return page
+    matrix, size = _placement_matrix(placement, page.shape), page.shape[::-1]
+    placed = cv2.warpPerspective(page, matrix, size, borderMode=cv2.BORDER_CONSTANT, borderValue=(PAPER,))
+    return np.asarray(placed, np.uint8)
+
+
+def digitize(page: Gray, damage: Damage, rng: np.random.Generator) -> bytes:
+    """Return what the scanner sends of a page that lies on its glass: dust, shading, noise, JPEG."""
     if damage.specks:
         page = _with_specks(page, damage, rng)
     if damage.paper:
@@ -109,13 +126,6 @@ def _encode(page: Gray, quality: int) -> bytes:
     return bytes(simplejpeg.encode_jpeg(plane, quality=quality, colorspace="GRAY", fastdct=True))
 
 
-def _placed(page: Gray, placement: Placement) -> Gray:
-    """Return ``page`` as it lay; what lies beside it is as white as paper."""
-    matrix, size = _placement_matrix(placement, page.shape), page.shape[::-1]
-    placed = cv2.warpPerspective(page, matrix, size, borderMode=cv2.BORDER_CONSTANT, borderValue=(PAPER,))
-    return np.asarray(placed, np.uint8)
-
-
 def _placement_matrix(placement: Placement, shape: tuple[int, ...]) -> Matrix:
     """Return the homography from the page as printed to the page as scanned, about its middle."""
     height, width = shape
@@ -124,7 +134,9 @@ def _placement_matrix(placement: Placement, shape: tuple[int, ...]) -> Matrix:
     turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
     lean = np.array([[1, 0, 0], [0, 1, 0], [placement.lean[0] / width, placement.lean[1] / height, 1]])
     to_middle = np.array([[1, 0, -width / 2], [0, 1, -height / 2], [0, 0, 1]])
-    matrix: Matrix = np.linalg.inv(to_middle) @ lean @ turn @ to_middle
+    from_middle = np.linalg.inv(to_middle)
+    from_middle[:2, 2] += width * placement.shift[0], width * placement.shift[1]
+    matrix: Matrix = from_middle @ lean @ turn @ to_middle
     return matrix
 
 
@@ -132,7 +144,7 @@ def _with_specks(page: Gray, damage: Damage, rng: np.random.Generator) -> Gray:
     page = page.copy()
     height, width = page.shape
     count = int(rng.integers(damage.specks // 3, damage.specks))
-    size = max(height / 2300, 0.3)
+    size = max(height / 2300, 0.3) * damage.speck_size
     for x, y, radius, gray in zip(
         rng.integers(0, width, count).tolist(),
         rng.integers(0, height, count).tolist(),
