@@ -3,7 +3,8 @@
 darkness inside the ring                 0.0 paper … 1.0 the black of the fiducials
   − look of the print                    the letter inside a blank bubble
   = ink                 < FLOOR          nothing
-                        < SURE           doubtful: a faint mark, an erasure, a smudge
+                        < LIKELY         doubtful: a smudge or a dot, likely nothing
+                        < SURE           doubtful: a faint mark, likely meant
                         ≥ SURE           a mark, unless a darker one of its field makes it half dark
 """
 
@@ -17,8 +18,15 @@ from omr.bubbles import Floats, Ink, Plan
 from omr.template import Template
 from omr.types import Doubt, Mark
 
-FLOOR = 0.10
-"""Ink under which nothing is a mark. A blank disc varies by 0.01 (paper, noise); a speck of 0.8 mm adds 0.07."""
+FLOOR = 0.06
+"""Ink under which nothing is a mark. Blank discs vary by 0.01 to 0.03 (paper, noise, compression); a dot of 0.8 mm has
+0.07, and beside it nothing else in its field is marked, so a person looks."""
+
+FLOOR_BESIDE_A_MARK = 0.10
+"""The same in a field with a sure mark: there a speck or a smear is no reason to ask."""
+
+LIKELY = 0.12
+"""Ink from which a faint mark is more likely meant than not: what a rubber leaves is mostly less."""
 
 SURE = 0.28
 """Ink from which a mark is sure. What a rubber leaves is up to 0.2, measured against black that is seldom quite black
@@ -35,10 +43,14 @@ LINE = 0.15
 """Ink in the gaps on opposite sides of a bubble from which a line runs through it: paper there varies by 0.03, and the
 gray of a pencil that only touches the gap is under 0.1 of it."""
 
-LOOK_SPREAD = 0.08
-"""How much darker than the lightest option's another one's print can be: a W has twice the strokes of an I. What
-exceeds it is pencil: an option that nearly everybody marks, or a sheet where all is marked alike. Under FLOOR, so that
-nothing above FLOOR is ever taken for print."""
+CIRCLED = 0.25
+"""Ink all around a bubble from which somebody drew a circle about it and did not fill it: a mark next to it that spills
+over reaches a quarter of the way round, half as dark."""
+
+LOOK_SPREAD = 0.06
+"""How much darker than the lightest option's another one's print can be; letters and digits of one typeface differ by
+0.04. What exceeds it is pencil: an option that is marked nearly everywhere. Not over FLOOR, so that no ink above FLOOR
+is ever taken for print."""
 
 LOOK_MOST = 0.20
 """The darkest that print can be: strokes over a quarter of the disc, gray. Beyond it even the lightest option of the
@@ -60,12 +72,13 @@ def choose(ink: Ink, plan: Plan) -> Choices:
     excess = ink.disc - measure_look(ink.disc, plan)[plan.options]
     darkest = np.maximum.reduceat(excess, plan.field_starts)
     bound = np.maximum(SURE, HALF * darkest)[plan.fields]
-    floor = np.maximum(FLOOR, RESIDUE * darkest)[plan.fields]
-    is_mark, is_half = excess >= bound, (excess >= floor) & (excess < bound)
+    floor = np.where(darkest < SURE, FLOOR, np.maximum(FLOOR_BESIDE_A_MARK, RESIDUE * darkest))[plan.fields]
+    is_circled = (ink.outer >= CIRCLED) & (darkest < SURE)[plan.fields]
+    is_mark, is_half = excess >= bound, ((excess >= floor) | is_circled) & (excess < bound)
     marked = np.add.reduceat(is_mark, plan.field_starts, dtype=np.intp)
     margins = np.minimum(np.abs(excess - bound) / SURE, np.abs(floor - excess) / FLOOR)
     return Choices(
-        chosen=np.where((marked > 0)[plan.fields], is_mark, is_half),
+        chosen=np.where((marked > 0)[plan.fields], is_mark, is_half & (excess >= LIKELY)),
         marked=marked,
         halves=np.add.reduceat(is_half, plan.field_starts, dtype=np.intp),
         confidence=0.5 + 0.5 * np.minimum(1.0, np.minimum.reduceat(margins, plan.field_starts)),

@@ -49,6 +49,25 @@ def test_a_faint_mark_is_doubtful_and_its_likely_value_is_given() -> None:
     assert reading.mark("q1").doubt is None
 
 
+def test_a_trace_in_a_blank_field_is_doubted_and_likely_nothing() -> None:
+    mark = read_page(a_sheet().erased(q7="B").scanned(), STANDARD).mark("q7")
+
+    assert mark.is_blank
+    assert mark.doubt is Doubt.FAINT
+
+
+def test_a_bubble_that_was_circled_and_not_filled_is_doubted() -> None:
+    pixels = pixels_of(a_sheet().marked(q8="A").scanned(damage="none"))
+    scale = pixels.shape[1] / STANDARD.page_width
+    bubble = next(bubble for bubble in STANDARD.bubbles if (bubble.field, bubble.value) == ("q7", "C"))
+
+    cv2.circle(pixels, (round(bubble.x * scale), round(bubble.y * scale)), round(28 * scale), (60,), 4)
+    reading = read_page(as_file(pixels), STANDARD)
+
+    assert reading.mark("q7").doubt is Doubt.FAINT
+    assert [mark.field for mark in reading.marks if mark.doubt] == ["q7"]
+
+
 def test_a_dark_and_a_half_dark_bubble_of_one_field_are_doubtful() -> None:
     mark = read_page(a_sheet().marked(q7="B").faint(q7="D").scanned(), STANDARD).mark("q7")
 
