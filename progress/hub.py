@@ -205,23 +205,27 @@ class Hub:
                 await self._check()
         finally:
             _hubs.pop(asyncio.get_running_loop(), None)
+            self.end()  # should we die of a fault, our viewers must not wait for ever: they come back to a new hub
             await self._close()
 
     async def _check(self) -> None:
         """Cure what nobody told us: a lost last event, a Redis that came back empty, a group that was not joined."""
-        left = self._forget_unwatched()
+        left = await self._leave_unwatched()
         for followed in self._followed.values():
             if not followed.joined:
                 self._join(followed)
         await self._take_in_news()
         await self._tell_viewers(left)
 
-    def _forget_unwatched(self) -> list[UUID]:
+    async def _leave_unwatched(self) -> list[UUID]:
         left = [followed for followed in self._followed.values() if not followed.viewers]
+        leaving = set()
         for followed in left:
             del self._followed[followed.batch_id]
             if followed.joined:
-                self._start(self._leave_group(followed.batch_id))
+                leaving.add(self._start(self._leave_group(followed.batch_id)))
+        if leaving:
+            await asyncio.wait(leaving, timeout=CLOSE_SECONDS)
         return [followed.batch_id for followed in left]
 
     async def _leave_group(self, batch_id: UUID) -> None:

@@ -190,6 +190,7 @@ async def test_a_viewer_that_leaves_is_taken_off_and_the_others_stay(live: Live,
         await staying.sees(1)
 
     await becomes(lambda: not viewers.exists(key))
+    await becomes(lambda: not viewers.pubsub_channels(f"*{batch}*"))
     viewers.close()
 
 
