@@ -12,6 +12,7 @@ from django.db import models
 from django.utils import timezone
 
 from batches import wording
+from batches.documents import DocumentField
 from batches.errors import BatchError, WrongState
 from omr.template import parse_template
 from progress.events import ProcessingStage, Report
@@ -28,7 +29,7 @@ class SheetTemplate(models.Model):
 
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=200)
-    document = models.JSONField(help_text="OMRChecker's template.json")
+    document = DocumentField(help_text="OMRChecker's template.json")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -140,6 +140,8 @@ class TemplateLine(serializers.ModelSerializer[SheetTemplate]):
 
 
 class TemplateDetail(serializers.ModelSerializer[SheetTemplate]):
+    document = serializers.JSONField()
+
     class Meta:
         model = SheetTemplate
         fields = ["slug", "name", "document", "created_at", "updated_at"]
