@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 from httpx_sse import connect_sse
-from serve import HOST, ROOT, SiteDidNotStart, running_site, wait_for_the_first_to_end
+from serve import HOST, ROOT, SiteDidNotStart, is_taken, running_site, wait_for_the_first_to_end
 
 SHEETS, GROUPS, SEED = 300, 3, 2026
 TEMPLATE = "standard-150"
@@ -97,13 +97,11 @@ def run(port: int, *, server: str, stay: bool) -> "Score":
 
 def free_port(wanted: int) -> int:
     """Return ``wanted``, or any free port when somebody else listens there."""
+    if not is_taken(wanted):
+        return wanted
+    print(f"Port {wanted} is taken; another one is used.", flush=True)
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, wanted))
-        except OSError:
-            probe.bind((HOST, 0))
-            print(f"Port {wanted} is taken; another one is used.", flush=True)
+        probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
     return port
 

@@ -6,6 +6,7 @@
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -57,8 +58,10 @@ def running_site(port: int, *, server: str = "daphne") -> Iterator[tuple[str, li
     Gives the site's address, once it answers, and the two processes.
 
     Raises:
-        SiteDidNotStart: one of them ended at once; what it said stands above.
+        SiteDidNotStart: somebody else listens on the port, or one of them ended at once and said why.
     """
+    if is_taken(port):
+        raise SiteDidNotStart(f"Port {port} is taken by another program; name a free one: make run PORT={port + 1}")
     if subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, check=False).returncode:
         raise SiteDidNotStart("The database could not be brought up to date; the reason stands above.")
     web = [part.format(port=port) for part in SERVERS[server]]
@@ -67,6 +70,17 @@ def running_site(port: int, *, server: str = "daphne") -> Iterator[tuple[str, li
         url = f"http://{HOST}:{port}"
         _wait_for_answer(url, processes)
         yield url, processes
+
+
+def is_taken(port: int) -> bool:
+    """Whether somebody listens on ``port`` of this machine; what answered there would be taken for the site."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return True
+    return False
 
 
 @contextmanager

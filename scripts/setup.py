@@ -28,13 +28,23 @@ def main() -> None:
 
 
 def make_environment(folder: Path) -> None:
-    """Make the virtual environment anew: one left half made, or of another Python, would mislead."""
+    """Make the virtual environment, anew when the one that is there is of another Python or half made."""
     print(f"Setting up {folder.name}/ with Python {sys.version.split()[0]} (half a minute) …", flush=True)
+    if is_of_this_python(folder):
+        return
     try:
         venv.create(folder, clear=True, with_pip=True)
     except (subprocess.CalledProcessError, ImportError):
         shutil.rmtree(folder, ignore_errors=True)
         sys.exit("This Python cannot make virtual environments: install the package python3-venv, then run this again.")
+
+
+def is_of_this_python(folder: Path) -> bool:
+    """Whether ``folder`` is an environment of this version of Python with a pip that works."""
+    python = folder / "bin" / "python"
+    ask = [python, "-c", "import pip, sys; print(sys.version)"]
+    answer = subprocess.run(ask, capture_output=True, text=True, check=False).stdout if python.exists() else ""
+    return answer.strip() == sys.version
 
 
 def install(environment: Path, requirements: Path) -> None:

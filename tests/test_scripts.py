@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.site import ROOT, Site, free_port, wait_for_answer
+from tests.site import ROOT, Site, free_port, wait_for_answer, wait_until
 
 
 @contextmanager
@@ -30,8 +31,8 @@ def test_serve_starts_web_server_and_runner_together_and_stops_them_together(sit
     port = free_port()
     with site.start(sys.executable, "scripts/serve.py", "--port", str(port), stop=signal.SIGINT) as serve:
         wait_for_answer(f"http://127.0.0.1:{port}", serve)
+        wait_until(lambda: len(_children(serve.pid)) == 2)
         children = _children(serve.pid)
-        assert len(children) == 2
 
     assert serve.returncode == 0
     assert not any(Path(f"/proc/{child}").exists() for child in children)
@@ -45,6 +46,19 @@ def test_serve_ends_when_the_runner_dies(site: Site) -> None:
         os.kill(runner, signal.SIGKILL)
 
         assert serve.wait(20) == 1
+
+
+def test_serve_refuses_a_port_that_is_taken_and_says_what_to_do(site: Site) -> None:
+    with socket.socket() as somebody_else:
+        somebody_else.bind(("127.0.0.1", 0))
+        somebody_else.listen()
+        port = somebody_else.getsockname()[1]
+
+        command = [sys.executable, "scripts/serve.py", "--port", str(port)]
+        done = subprocess.run(command, cwd=ROOT, env=site.env, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"Port {port} is taken by another program; name a free one: make run PORT={port + 1}"
 
 
 def _children(pid: int) -> list[int]:
