@@ -29,7 +29,7 @@ demo: setup
 	@$(BIN)/python scripts/demo.py --port $(PORT) $(if $(ONCE),--once)
 
 test: setup
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 check: setup
 	@$(BIN)/ruff check .
