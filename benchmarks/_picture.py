@@ -12,7 +12,7 @@ from omr.printing.spoilt import SpoiltSheet
 from omr.printing.typeface import raster_font
 from omr.types import Gray
 
-TILE_PX = (300, 330)
+TILE_PX = (300, 430)
 """(width, height); a few fields of one block at 200 dpi, or the whole page."""
 
 TITLE_PX, GAP_PX = 26, 8

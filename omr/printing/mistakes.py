@@ -18,6 +18,8 @@ from omr.template import Field
 
 EVERY = 5  # of the fields with one mark, those that a rubbed, ringed or crossed-out one concerns: people seldom err
 
+LINE_DARKER = 1.2  # than the mean of a disc filled by the same hand
+
 Chance = np.random.Generator
 
 
@@ -73,7 +75,7 @@ def crossed_out(sheet: SpoiltSheet, strength: float, chance: Chance) -> SpoiltSh
     """
     strokes, more, truth = [], [], dict(sheet.truth)
     for number, (field, touch) in enumerate(sheet.single_marks[::EVERY]):
-        strokes.append(Stroke(bubble=touch.bubble, shape=Shape.CROSS, reach=strength, darkness=0.8))
+        strokes.append(Stroke(bubble=touch.bubble, shape=Shape.CROSS, reach=strength, darkness=_of_line(touch)))
         if number % 2:
             truth[field.name] = Truth(answer="", must_be_flagged=True)
         else:
@@ -83,23 +85,22 @@ def crossed_out(sheet: SpoiltSheet, strength: float, chance: Chance) -> SpoiltSh
     return replace(sheet, touches=(*sheet.touches, *more), strokes=tuple(strokes), truth=truth)
 
 
-def rubbed_out(sheet: SpoiltSheet, strength: float, chance: Chance) -> SpoiltSheet:
-    """Some marks were rubbed out, badly; another was made instead of half of them.
+def rubbed_out(sheet: SpoiltSheet, strength: float, _: Chance) -> SpoiltSheet:
+    """Some marks were rubbed out, badly, and no other one made. Strength: darkness that is left of the disc."""
+    chosen = {touch.bubble.field for _, touch in sheet.single_marks[::EVERY]}
+    touches = tuple(
+        replace(t, darkness=strength, kind=Kind.RUBBED) if t.bubble.field in chosen else t for t in sheet.touches
+    )
+    return replace(sheet, touches=touches, truth={**sheet.truth, **dict.fromkeys(chosen, Truth(answer=""))})
 
-    Strength: what is left, mean darkness of the disc.
-    """
-    touches, truth = [], dict(sheet.truth)
-    chosen = {touch.bubble.field: (field, number) for number, (field, touch) in enumerate(sheet.single_marks[::EVERY])}
-    for touch in sheet.touches:
-        field, number = chosen.get(touch.bubble.field, (None, 0))
-        if field is None:
-            touches.append(touch)
-        elif number % 2:
-            touches.append(replace(touch, darkness=strength, kind=Kind.RUBBED))
-            truth[field.name] = Truth(answer="")
-        else:
-            touches += [touch, replace(_other(field, touch, chance), darkness=strength, kind=Kind.RUBBED)]
-    return replace(sheet, touches=tuple(touches), truth=truth)
+
+def changed(sheet: SpoiltSheet, strength: float, chance: Chance) -> SpoiltSheet:
+    """Beside some marks another one was rubbed out, badly. Strength: darkness that is left of the disc."""
+    rubbed = [
+        replace(_other(field, touch, chance), darkness=strength, kind=Kind.RUBBED)
+        for field, touch in sheet.single_marks[::EVERY]
+    ]
+    return replace(sheet, touches=(*sheet.touches, *rubbed))
 
 
 def blank(sheet: SpoiltSheet, strength: float, _: Chance) -> SpoiltSheet:
@@ -136,7 +137,7 @@ def _drawn_instead(sheet: SpoiltSheet, shape: Shape, width_mm: float) -> SpoiltS
     """Return the sheet with a stroke in place of each mark, as dark as it."""
     width = width_mm * units_in_mm(sheet.template)
     strokes = tuple(
-        Stroke(bubble=t.bubble, shape=shape, reach=1.1, width=width / t.bubble.width, darkness=min(1.2 * t.darkness, 1))
+        Stroke(bubble=t.bubble, shape=shape, reach=1.1, width=width / t.bubble.width, darkness=_of_line(t))
         for t in sheet.touches
     )
     return replace(sheet, touches=(), strokes=strokes)
@@ -146,3 +147,8 @@ def _other(field: Field, touch: Touch, chance: Chance) -> Touch:
     """Return the same hand's mark in another bubble of the field; the only one when there is no other."""
     others = [bubble for bubble in field.bubbles if bubble != touch.bubble] or [touch.bubble]
     return replace(touch, bubble=others[int(chance.integers(len(others)))])
+
+
+def _of_line(touch: Touch) -> float:
+    """Return how dark a line is by the hand that made ``touch``, whose mean darkness has gaps in it."""
+    return min(LINE_DARKER * touch.darkness, 1.0)
