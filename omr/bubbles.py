@@ -170,37 +170,6 @@ class _Shape:
     sizes: Floats  # (PARTS,) how many pixels each has
 
 
-def measure_lines(gray: Gray, plan: Plan, placement: Placement, numbers: npt.NDArray[np.intp]) -> Floats:
-    """Return how dark a straight line is that runs through bubble and surroundings, for some bubbles: (len(numbers),).
-
-    Between a bubble and its eight neighbours there is paper. A pencil that slips reaches it on one side; a streak, a
-    pen stroke or the edge of a shadow on two opposite ones. The fainter of the two counts.
-    """
-    points = to_pixels(placement.matrix, plan.centres[numbers])
-    places, flat = flat_indices(points, gray.shape[1]), gray.reshape(-1)
-    darkness = np.zeros(len(numbers), dtype=np.float32)
-    for number, size in enumerate(plan.sizes):
-        members = np.flatnonzero(plan.size_numbers[numbers] == number)
-        x, y = (round(length * placement.scale) for length in size.paper)
-        patches = flat.take(places[members][:, None] + _gap_offsets((x, y), gray.shape[1]), mode="clip")
-        means = patches.reshape(len(members), len(_AROUND), PAPER_PATCH**2).mean(axis=2, dtype=np.float32)
-        ink = 1.0 - means / np.maximum(means.max(axis=1, keepdims=True), 1.0)
-        half = len(_AROUND) // 2
-        darkness[members] = np.minimum(ink[:, :half], ink[:, half:]).max(axis=1)
-    return darkness
-
-
-_AROUND = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))
-"""The ways to the gaps around a bubble, in turn: the opposite of each is half the list away."""
-
-
-@lru_cache(maxsize=64)
-def _gap_offsets(reach: tuple[int, int], width: int) -> Indices:
-    """Return the pixels of the eight gaps, as distances in a flattened picture."""
-    patches = [_patch_at(x * reach[0], y * reach[1]) for x, y in _AROUND]
-    return flat_indices(np.concatenate(patches), width)
-
-
 def _measure_means(flat: npt.NDArray[np.uint8], places: Indices, shape: _Shape) -> Floats:
     """Return the mean gray level of disc, ring, inner gap, outer gap and paper of each place: (5, N)."""
     samples = flat.take(places[:, None] + shape.offsets, mode="clip")  # all lie inside: this skips asking, for each
@@ -213,13 +182,17 @@ def _measure_means(flat: npt.NDArray[np.uint8], places: Indices, shape: _Shape) 
 def _shape_at(size: Size, scale: float, width: int) -> _Shape:
     """Return the shape of a bubble, rounded so that the pages of one scanner share a few."""
     half_x, half_y = (round(length * scale * 4) / 4 for length in size.half)
-    paper_x, paper_y = (round(length * scale) for length in size.paper)
-    return _shape((half_x, half_y), (paper_x, paper_y), width)
+    return _shape((half_x, half_y), in_pixels(size.paper, scale), width)
 
 
 def _median(values: Floats) -> float:
     """Return the median, or the greater of the middle two; numpy's own costs ten times as much on so few."""
     return float(np.partition(values, len(values) // 2)[len(values) // 2])
+
+
+def in_pixels(lengths: tuple[float, float], scale: float) -> tuple[int, int]:
+    """Return lengths across and down, template units, in whole pixels."""
+    return round(lengths[0] * scale), round(lengths[1] * scale)
 
 
 @lru_cache(maxsize=256)
@@ -229,7 +202,7 @@ def _shape(half: tuple[float, float], paper: tuple[int, int], width: int) -> _Sh
     y, x = np.mgrid[-reach_y : reach_y + 1, -reach_x : reach_x + 1]
     radius = np.hypot(x / half[0], y / half[1])
     parts = [_ring_of(x, y, radius, bounds) for bounds in ((0.0, DISC), RING, INNER_GAP, OUTER_GAP)]
-    parts += [_patch_at(x_sign * paper[0], y_sign * paper[1]) for x_sign in (-1, 1) for y_sign in (-1, 1)]
+    parts += [patch_at(x_sign * paper[0], y_sign * paper[1]) for x_sign in (-1, 1) for y_sign in (-1, 1)]
     lengths = [len(part) for part in parts]
     return _Shape(
         offsets=flat_indices(np.concatenate(parts), width),
@@ -245,7 +218,8 @@ def _ring_of(x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], radius: Floats, b
     return np.column_stack([x[within], y[within]]).astype(np.float32)
 
 
-def _patch_at(x: int, y: int) -> Points:
+def patch_at(x: int, y: int) -> Points:
+    """Return the pixels of a square of PAPER_PATCH around (x, y), row by row."""
     steps = range(-(PAPER_PATCH // 2), PAPER_PATCH // 2 + 1)
     return np.array([(x + i, y + j) for j in steps for i in steps], dtype=np.float32)
 

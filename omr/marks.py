@@ -43,10 +43,6 @@ LINE = 0.15
 """Ink in the gaps on opposite sides of a bubble from which a line runs through it: paper there varies by 0.03, and the
 gray of a pencil that only touches the gap is under 0.1 of it."""
 
-CIRCLED = 0.25
-"""Ink all around a bubble from which somebody drew a circle about it and did not fill it: a mark next to it that spills
-over reaches a quarter of the way round, half as dark."""
-
 LOOK_SPREAD = 0.06
 """How much darker than the lightest option's another one's print can be; letters and digits of one typeface differ by
 0.04. What exceeds it is pencil: an option that is marked nearly everywhere. Not over FLOOR, so that no ink above FLOOR
@@ -62,6 +58,7 @@ class Choices:
     """Which of N bubbles are taken for marks, and how sure that is for each of F fields."""
 
     chosen: npt.NDArray[np.bool_]  # (N,)
+    watched: npt.NDArray[np.bool_]  # (N,) a line through these matters: what is chosen, and all of a blank field
     marked: npt.NDArray[np.intp]  # (F,) how many bubbles are surely marked
     halves: npt.NDArray[np.intp]  # (F,) how many are neither marked nor clean
     confidence: npt.NDArray[np.float64]  # (F,) 0.5 on a threshold, 1.0 far from all
@@ -73,12 +70,13 @@ def choose(ink: Ink, plan: Plan) -> Choices:
     darkest = np.maximum.reduceat(excess, plan.field_starts)
     bound = np.maximum(SURE, HALF * darkest)[plan.fields]
     floor = np.where(darkest < SURE, FLOOR, np.maximum(FLOOR_BESIDE_A_MARK, RESIDUE * darkest))[plan.fields]
-    is_circled = (ink.outer >= CIRCLED) & (darkest < SURE)[plan.fields]
-    is_mark, is_half = excess >= bound, ((excess >= floor) | is_circled) & (excess < bound)
+    is_mark, is_half = excess >= bound, (excess >= floor) & (excess < bound)
     marked = np.add.reduceat(is_mark, plan.field_starts, dtype=np.intp)
     margins = np.minimum(np.abs(excess - bound) / SURE, np.abs(floor - excess) / FLOOR)
+    chosen = np.where((marked > 0)[plan.fields], is_mark, is_half & (excess >= LIKELY))
     return Choices(
-        chosen=np.where((marked > 0)[plan.fields], is_mark, is_half & (excess >= LIKELY)),
+        chosen=chosen,
+        watched=chosen | (marked == 0)[plan.fields],
         marked=marked,
         halves=np.add.reduceat(is_half, plan.field_starts, dtype=np.intp),
         confidence=0.5 + 0.5 * np.minimum(1.0, np.minimum.reduceat(margins, plan.field_starts)),
@@ -90,15 +88,15 @@ def name_marks(choices: Choices, lines: Floats, template: Template, plan: Plan) 
 
     Args:
         choices: for all bubbles of the template.
-        lines: for each chosen bubble, in order, how dark a line is that runs on through its surroundings.
+        lines: for each watched bubble, in order, how dark a line is that runs on through its surroundings.
     """
-    numbers = np.flatnonzero(choices.chosen)
     values: list[tuple[str, ...]] = [()] * len(template.fields)
-    crossed = set(plan.fields[numbers[lines >= LINE]].tolist())
+    numbers = np.flatnonzero(choices.chosen)
     for field, number in zip(plan.fields[numbers].tolist(), numbers.tolist(), strict=True):
         values[field] = (*values[field], template.bubbles[number].value)
+    crossed = set(plan.fields[np.flatnonzero(choices.watched)[lines >= LINE]].tolist())
     doubts = [
-        Doubt.STREAK if i in crossed else _doubt(half, marked)
+        _doubt(half, marked, is_crossed=i in crossed)
         for i, (half, marked) in enumerate(zip(choices.halves.tolist(), choices.marked.tolist(), strict=True))
     ]
     rows = zip(template.fields, values, choices.confidence.round(2).tolist(), doubts, strict=True)
@@ -116,7 +114,10 @@ def measure_look(disc: Floats, plan: Plan) -> Floats:
     return capped
 
 
-def _doubt(half: int, marked: int) -> Doubt | None:
+def _doubt(half: int, marked: int, *, is_crossed: bool) -> Doubt | None:
+    if is_crossed:
+        # In a blank field a stroke through or a circle about a bubble may be all that somebody made.
+        return Doubt.STREAK if marked else Doubt.FAINT
     if not half:
         return None
     return Doubt.CLOSE if marked else Doubt.FAINT

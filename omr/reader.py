@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from omr.bubbles import COARSEST, Ink, Plan, are_printed, measure_ink, measure_lines, plan_bubbles
+from omr.bubbles import COARSEST, Ink, Plan, are_printed, measure_ink, plan_bubbles
 from omr.errors import OtherTemplate, PoorFit
 from omr.fiducials import Placement, find_placements
 from omr.geometry import as_scanned
 from omr.image import Picture, decode, refuse_blank
+from omr.lines import measure_lines
 from omr.marks import choose, name_marks
 from omr.template import Template
 from omr.types import Fit, Gray, Reading
@@ -27,7 +28,7 @@ def read_page(data: bytes, template: Template) -> Reading:
     _refuse_coarse(picture, plan)
     placement, ink = _measure(picture.gray, template, plan)
     choices = choose(ink, plan)
-    lines = measure_lines(picture.gray, plan, placement, np.flatnonzero(choices.chosen))
+    lines = measure_lines(picture.gray, plan, placement, np.flatnonzero(choices.watched))
     return Reading(marks=name_marks(choices, lines, template, plan), fit=_fit(picture, placement))
 
 
