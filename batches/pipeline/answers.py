@@ -111,11 +111,17 @@ class _AnswerTable(Generic[T]):
         choices, confidences, doubts = record.choices, record.confidences, record.doubts or {}
         answers = []
         for question, positions, known in self._columns:
-            seen = tuple([(choices[p], confidences[p], p in doubts) for p in positions])
-            answer = known.get(seen)
+            position = positions[0]
+            # Nearly every question is one field that nobody doubts: its key is made without a detour.
+            if len(positions) == 1 and position not in doubts:
+                key: object = (choices[position], confidences[position])
+            else:
+                key = tuple((choices[p], confidences[p], p in doubts) for p in positions)
+            answer = known.get(key)
             if answer is None:
+                seen = [(choices[p], confidences[p], p in doubts) for p in positions]
                 line = self._line(question, positions, seen)
-                answer = known[seen] = (line, self.make(line))
+                answer = known[key] = (line, self.make(line))
             answers.append(answer)
         return answers
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import TypeVar
 
 from django.db import connection, transaction
 
@@ -17,10 +18,13 @@ COLUMNS = "batch_id, sheet_id, question, answer, confidence, status"
 INSERT = f"INSERT INTO {TABLE} ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"  # noqa: S608 - names of ours only
 COPY = f"COPY {TABLE} ({COLUMNS}) FROM STDIN"
 
-SHEETS_AT_ONCE = 200
-"""In one step: with 150 questions each, 30,000 answers and a tenth of a second."""
+SHEETS_AT_ONCE = 500
+"""In one step: with 150 questions each, 75,000 answers, 10 MB and a few tenths of a second."""
 
-Portion = Sequence[tuple[Sheet, Sequence[AnswerLine]]]
+T = TypeVar("T")
+
+Portion = Sequence[tuple[Sheet, Sequence[T]]]
+"""Some sheets, each with its answers in the form in which the database takes them."""
 
 
 def load_database(run: Run) -> None:
@@ -34,18 +38,18 @@ def load_database(run: Run) -> None:
     started_at = time.monotonic()
     if connection.vendor == "postgresql":
         with transaction.atomic():
-            answers = _load(run, _copy_answers)
+            answers = _load(run, _copy_line, _copy_answers)
     else:
-        answers = _load(run, _insert_answers)
+        answers = _load(run, _insert_values, _insert_answers)
     milliseconds = round(1000 * (time.monotonic() - started_at))
     run.finish(wording.loaded(run.batch.sheet_count, answers, milliseconds))
 
 
-def _load(run: Run, write_answers: Callable[[Portion], None]) -> int:
+def _load(run: Run, make: Callable[[AnswerLine], T], write_answers: Callable[[Portion[T]], None]) -> int:
     """Load everything, portion by portion; return the number of answers."""
     _clear(run)
     total = 0
-    rows = _rows(run)
+    rows = _rows(run, make)
     while portion := list(islice(rows, SHEETS_AT_ONCE)):
         run.check()
         with transaction.atomic():
@@ -63,14 +67,14 @@ def _clear(run: Run) -> None:
             group.sheets.all().delete()
 
 
-def _rows(run: Run) -> Iterator[tuple[Sheet, Sequence[AnswerLine]]]:
+def _rows(run: Run, make: Callable[[AnswerLine], T]) -> Iterator[tuple[Sheet, Sequence[T]]]:
     """Give the row of every sheet and its answers, in the order of the batch."""
     groups = list(run.batch.groups.order_by("number"))
-    for position, sheet in enumerate(read_sheets(run.workspace, run.form, lambda answer: answer), 1):
-        yield _sheet(run, groups[sheet.group], position, sheet), [answer for answer, _ in sheet.answers]
+    for position, sheet in enumerate(read_sheets(run.workspace, run.form, make), 1):
+        yield _sheet(run, groups[sheet.group], position, sheet), [answer for _, answer in sheet.answers]
 
 
-def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[AnswerLine]) -> Sheet:
+def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[T]) -> Sheet:
     line, record = sheet.line, sheet.record
     return Sheet(
         id=run.batch.sheet_id(line.file_name),
@@ -92,30 +96,28 @@ def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[AnswerLi
     )
 
 
-def _insert_answers(portion: Portion) -> None:
+def _insert_values(answer: AnswerLine) -> tuple[int, str, float, str]:
+    return (answer.question, answer.answer, answer.confidence, answer.status)
+
+
+def _insert_answers(portion: Portion[tuple[int, str, float, str]]) -> None:
+    # SQLite keeps ids as hexadecimal digits.
+    heads = (((sheet.batch_id.hex, sheet.pk.hex), answers) for sheet, answers in portion)
     with connection.cursor() as cursor:
-        cursor.executemany(INSERT, [values for sheet, answers in portion for values in _values(sheet, answers)])
+        cursor.executemany(INSERT, [(*head, *answer) for head, answers in heads for answer in answers])
 
 
-def _values(sheet: Sheet, answers: Sequence[AnswerLine]) -> Iterator[tuple[str, str, int, str, float, str]]:
-    """Give the values of COLUMNS; ids as SQLite keeps them."""
-    batch_id, sheet_id = sheet.batch_id.hex, sheet.pk.hex
-    for answer in answers:
-        yield batch_id, sheet_id, answer.question, answer.answer, answer.confidence, answer.status
+def _copy_line(answer: AnswerLine) -> str:
+    # A bubble's value may be anything that JSON can say.
+    return f"{answer.question}\t{answer.answer.translate(COPY_ESCAPES)}\t{answer.confidence}\t{answer.status}\n"
 
 
-def _copy_answers(portion: Portion) -> None:
+def _copy_answers(portion: Portion[str]) -> None:
     with connection.cursor() as cursor, cursor.copy(COPY) as copy:
         for sheet, answers in portion:
-            head = f"{sheet.batch_id}\t{sheet.pk}\t"
-            copy.write(
-                "".join([f"{head}{a.question}\t{_escaped(a.answer)}\t{a.confidence}\t{a.status}\n" for a in answers])
-            )
-
-
-def _escaped(text: str) -> str:
-    """Return ``text`` as COPY wants it; a bubble's value may be anything that JSON can say."""
-    return text if text.isalnum() else text.translate(COPY_ESCAPES)
+            if answers:
+                head = f"{sheet.batch_id}\t{sheet.pk}\t"
+                copy.write(head + head.join(answers))
 
 
 COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
