@@ -54,6 +54,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, object]:
         "sheets_per_second": round(sheets / seconds["processing_sheets"], 1),
         "peak_rss_mb": round(peaks.runner / MB),
         "peak_worker_rss_mb": round(peaks.worker / MB),
+        "worker_cpu_ms_per_page": round(1000 * sum(peaks.worker_cpu_seconds.values()) / _pages(events), 1),
         "review": events[-1]["sheets_review"],
     }
 
@@ -88,10 +89,11 @@ def _process(environment: dict[str, str], archive: Path, processes: int) -> tupl
 
 
 class _Peaks:
-    """Watches the memory of a process and of all that come from it."""
+    """Watches the memory of a process and of all that come from it, and the CPU time of the latter."""
 
     def __init__(self, pid: int) -> None:
         self.runner = self.worker = 0
+        self.worker_cpu_seconds: dict[int, float] = {}  # on a busy machine the one figure that holds
         self._pid = pid
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch)
@@ -107,6 +109,7 @@ class _Peaks:
             for child in _descendants(self._pid):
                 if "redis" not in _command(child):
                     self.worker = max(self.worker, _resident_bytes(child))
+                    self.worker_cpu_seconds[child] = max(self.worker_cpu_seconds.get(child, 0), _cpu_seconds(child))
 
 
 def _descendants(pid: int) -> list[int]:
@@ -123,6 +126,11 @@ def _command(pid: int) -> str:
 def _resident_bytes(pid: int) -> int:
     fields = _read(Path(f"/proc/{pid}/statm")).split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
 
 def _read(path: Path) -> str:

@@ -70,7 +70,7 @@ def test_a_page_that_the_archive_does_not_give_whole_is_set_aside(tmp_path: Path
 def test_an_archive_that_is_refused_fails_the_batch_with_its_sentence(tmp_path: Path) -> None:
     path = tmp_path / "scans.zip"
     path.write_bytes(b"%PDF")
-    batch = a_batch(archive_path=str(path), archive_kind="local")
+    batch = a_batch(archive_path=str(path), archive_kind="local", file_name="scans.zip")
 
     with pytest.raises(ArchiveRefused):
         process(batch)
