@@ -1,0 +1,73 @@
+"""What a batch waits for is said as soon as it waits."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from batches import services
+from batches.models import Batch, BatchStatus, Runner
+from batches.pipeline.runner import Runner as BatchRunner
+from batches.pipeline.watching import Watch
+from batches.workers.serial import SerialWorkers
+from progress import log
+from progress.models import ProgressEvent
+from tests.batches.archives import an_uploaded_batch, two_groups
+from tests.batches.builders import a_batch
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def submitted(name: str = "Mathematics") -> tuple[Batch, list[str]]:
+    batch = a_batch(name=name)
+    services.submit_batch(batch)
+    rows = ProgressEvent.objects.after(batch.pk, 0)
+    return batch, [row.message for row in rows]
+
+
+def test_a_batch_says_that_no_runner_is_active() -> None:
+    batch, told = submitted()
+
+    assert batch.status == BatchStatus.QUEUED
+    assert told == ["Waiting: no runner is active"]
+    assert log.read_latest(batch.pk).progress_percentage == 100
+
+
+def test_a_batch_that_is_about_to_begin_says_nothing() -> None:
+    Runner.objects.create(name="here", slots=1, seen_at=timezone.now())
+
+    assert submitted()[1] == []
+
+
+def test_a_batch_says_how_many_are_ahead_of_it() -> None:
+    Runner.objects.create(name="here", slots=1, seen_at=timezone.now())
+    a_batch(status=BatchStatus.PROCESSING)
+    submitted("first")
+
+    assert submitted("second")[1] == ["Waiting: 2 batches ahead"]
+
+
+def test_a_runner_that_is_silent_for_long_is_not_counted() -> None:
+    Runner.objects.create(name="gone", slots=1, seen_at=timezone.now() - timedelta(minutes=1))
+
+    assert submitted()[1] == ["Waiting: no runner is active"]
+
+
+def test_the_runner_tells_when_a_batch_has_moved_up() -> None:
+    Runner.objects.create(name="here", slots=1, seen_at=timezone.now())
+    working = a_batch(status=BatchStatus.PROCESSING)
+    first, second = submitted("first")[0], submitted("second")[0]
+    services.cancel_batch(first, by=first.owner)
+    watch = Watch(BatchRunner(workers=SerialWorkers()), slots=1)
+    watch._working = {working.pk: None}  # type: ignore[dict-item]  # as if it were at work here
+
+    watch._tell_waiting()
+
+    assert log.read_latest(second.pk).message == "Waiting: 1 batches ahead"
+
+
+def test_a_batch_whose_upload_is_over_is_queued_once() -> None:
+    batch = an_uploaded_batch(two_groups())
+
+    with pytest.raises(services.WrongState, match="only a batch that is being uploaded"):
+        services.submit_batch(batch)
