@@ -63,7 +63,7 @@ def decode_head(head: bytes, shrink: int) -> Picture | None:
         if width * height > MOST_PIXELS:
             return None
         gray = _run_decoder(head, (width, height), shrink, strict=False)
-    except ValueError:
+    except (ValueError, LookupError):  # LookupError: a header that names a colour space nobody knows
         return None
     return Picture(gray=gray, shrink=shrink, width_px=width, height_px=height)
 
@@ -117,7 +117,7 @@ def _read_other_size(data: bytes) -> tuple[int, int]:
     from PIL import Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")  # large and broken headers: what is wrong with them is told by an error
         try:
             with Image.open(io.BytesIO(data)) as picture:
                 return picture.size

@@ -6,7 +6,7 @@ page = a_sheet(STANDARD).marked(q7="B", q8="AC", candidate="12345678").scanned(d
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -123,12 +123,12 @@ def a_zip(path: Path, members: Mapping[str, bytes]) -> Path:
     return path
 
 
-@cache
+@lru_cache(maxsize=4)
 def _drawn_sheet(template: Template) -> Drawing:
     return draw_sheet(template)
 
 
-@cache
+@lru_cache(maxsize=4)
 def _printed(drawing: Drawing, dpi: float) -> Gray:
     return rasterize(drawing, dpi)
 

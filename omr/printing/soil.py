@@ -44,7 +44,7 @@ def fold(page: Gray, mm: float, rng: np.random.Generator, *, strength: float) ->
     height, width = page.shape
     at = rng.uniform(0.4, 0.85) * height + np.linspace(-4, 4, width) * rng.uniform(-1, 1) * mm
     below = np.arange(height, dtype=np.float32)[:, None] - at[None, :].astype(np.float32)
-    shadow = np.where(below >= 0, np.exp(-below / (FOLD_SHADOW_MM / 3 * mm)), 0)
+    shadow = np.where(below >= 0, np.exp(-np.maximum(below, 0) / (FOLD_SHADOW_MM / 3 * mm)), 0)
     line = np.exp(-((below / (FOLD_LINE_MM / 2 * mm)) ** 2))
     return _dimmed(page, 1 - strength * np.maximum(0.6 * shadow, line))
 
