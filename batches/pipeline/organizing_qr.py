@@ -94,10 +94,10 @@ def _refuse_missing(run: Run, index: ArchiveIndex, verdicts: Sequence[Verdict], 
 
 def _tell_covers(run: Run, covers: Sequence[_Cover]) -> None:
     for number, cover in enumerate(covers, 1):
-        percent = round(100 * number / (len(covers) + 1), 1)  # as it is told, to compare it with what was told before
-        if cover.code and percent > run.floor:
+        message = wording.cover_read(number, len(covers), cover.code)
+        if cover.code and message not in run.said:
             run.check()
-            run.report(wording.cover_read(number, len(covers), cover.code), percent)
+            run.report(message, 100 * number / len(covers))
 
 
 def _refuse_unreadable(run: Run, covers: Sequence[_Cover]) -> None:

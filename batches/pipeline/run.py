@@ -46,17 +46,18 @@ class Run:
     stage: ProcessingStage = ProcessingStage.EXTRACTING
     started_at: float = field(default_factory=time.monotonic)
     begun: bool = False  # whether the stage had told of its start before
-    floor: float = 0.0  # how far the stage had come before, percent
+    floor: float = 0.0  # how far the stage had come in this attempt before, percent
+    said: frozenset[str] = frozenset()  # what the stage has told in this attempt before
     _checked_at: float = 0.0
 
     def enter(self, stage: ProcessingStage) -> None:
         """Make ``stage`` the one that reports, and find out what it has said before."""
-        told = ProgressEvent.objects.filter(batch_id=self.batch.pk, stage=stage)
-        latest = told.order_by("-seq").first()
-        self.stage, self.begun = stage, latest is not None
-        self.floor = 0.0
-        if latest and latest.event.attempt == self.batch.attempt:
-            self.floor = latest.event.progress_percentage
+        rows = ProgressEvent.objects.filter(batch_id=self.batch.pk, stage=stage).order_by("seq")
+        events = [row.event for row in rows]
+        now = [event for event in events if event.attempt == self.batch.attempt]
+        self.stage, self.begun = stage, bool(events)
+        self.floor = now[-1].progress_percentage if now else 0.0
+        self.said = frozenset(event.message for event in now)
 
     def begin(self, message: str) -> None:
         """Tell that the stage begins; a stage that goes on where it was has done so already."""
