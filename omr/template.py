@@ -4,6 +4,7 @@ The JSON is OMRChecker's ``template.json`` with one preprocessor of ours, ``Corn
 Lengths are in template units: ``pageDimensions`` says how many there are across and down.
 """
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,6 +94,14 @@ class Template:
     blocks: tuple[FieldBlock, ...]
     columns: tuple[Column, ...]
     fiducials: CornerFiducials | None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what defines the template, not what was computed from it.
+
+        Process pools pickle in a thread of their own: a property computed meanwhile would change the dictionary
+        under the pickler's hands.
+        """
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
