@@ -8,18 +8,16 @@ line sums up and says how many of the answers that the reader is sure of (confid
 import argparse
 import json
 import sys
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from benchmarks._picture import write_picture
 from omr.errors import PageError
 from omr.printing.faults import FAULTS, Fault
-from omr.printing.spoilt import SpoiltSheet, Truth, fill_ordinary
+from omr.printing.spoilt import SpoiltSheet, Truth
 from omr.reader import read_page
 from omr.template import SHIPPED, Template, load_template
 from omr.types import Mark
@@ -63,7 +61,7 @@ def main(argv: Sequence[str]) -> None:
     template = load_template(SHIPPED / options.template / "template.json")
     faults = [fault for fault in FAULTS if not options.fault or fault.name in options.fault]
     if options.picture:
-        write_picture(options.picture, faults, lambda fault, strength: _make(template, fault, strength, options, 0))
+        write_picture(options.picture, faults, template, options.seed)
     within, beyond = Row(), Row()
     for fault in faults:
         for strength in fault.strengths:
@@ -86,20 +84,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _make(
-    template: Template, fault: Fault, strength: float, options: argparse.Namespace, number: int
-) -> tuple[SpoiltSheet, bytes]:
-    """Return one sheet and its scan: the same candidate and the same chance at every strength."""
-    chance = [options.seed, zlib.crc32(fault.name.encode()), number]
-    sheet = fill_ordinary(template, number, np.random.default_rng(chance))
-    spoilt = fault.apply(sheet, strength, np.random.default_rng([*chance, 1]))
-    return spoilt, spoilt.scanned(np.random.default_rng([*chance, 2]), dpi=options.dpi)
-
-
 def _run(template: Template, fault: Fault, strength: float, options: argparse.Namespace) -> Row:
     row = Row()
     for number in range(options.sheets):
-        sheet, page = _make(template, fault, strength, options, number)
+        sheet = fault.spoil(template, strength, serial=number, seed=options.seed)
+        page = sheet.scanned(dpi=options.dpi)
         silent = list(_count(row, sheet, page))
         if silent and options.keep:
             options.keep.mkdir(parents=True, exist_ok=True)

@@ -6,11 +6,13 @@ no reader can be asked to. What it looks like on both sides of the limit is draw
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 
 from omr.printing import mishaps, mistakes
-from omr.printing.spoilt import SpoiltSheet
+from omr.printing.spoilt import FAULT, SpoiltSheet, fill_ordinary
+from omr.template import Template
 
 Apply = Callable[[SpoiltSheet, float, np.random.Generator], SpoiltSheet]
 
@@ -32,12 +34,18 @@ class Fault:
     def within_limit(self) -> tuple[float, ...]:
         return self.strengths[: self.strengths.index(self.limit) + 1]
 
+    def spoil(self, template: Template, strength: float, *, serial: int = 0, seed: int = 1) -> SpoiltSheet:
+        """Return a sheet with this fault: the same candidate and the same chance at every strength."""
+        chance = (seed, crc32(self.name.encode()), serial)
+        sheet = fill_ordinary(template, serial, chance)
+        return self.apply(sheet, strength, np.random.default_rng([*chance, FAULT]))
+
 
 FAULTS: tuple[Fault, ...] = (
     Fault(apply=mistakes.faint, strengths=(90, 130, 160, 175, 195, 205, 212, 220, 228, 236, 242, 248), limit=242),
     Fault(apply=mistakes.half_size, strengths=(0.9, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.12), limit=0.2),
     Fault(apply=mistakes.small, strengths=(0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02), limit=0.05),
-    Fault(apply=mistakes.off_centre, strengths=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6), limit=0.5),
+    Fault(apply=mistakes.off_centre, strengths=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6), limit=0.4),
     Fault(apply=mistakes.tick, strengths=(1.0, 0.7, 0.5, 0.35, 0.25), limit=0.25),
     Fault(apply=mistakes.cross, strengths=(1.0, 0.7, 0.5, 0.35, 0.25), limit=0.25),
     Fault(apply=mistakes.ring, strengths=(50, 110, 150, 190, 215, 235), limit=215),

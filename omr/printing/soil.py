@@ -24,6 +24,7 @@ FOLD_SHADOW_MM = 6.0
 FOLD_LINE_MM = 0.3
 STAPLE_MM = (12.0, 0.7)
 STAPLE_SHADOW_MM = 0.8
+LIDS = (215, BLACK)  # of scanners: a white one lies deeper than the paper and is darker
 
 
 def spill(page: Gray, mm: float, rng: np.random.Generator, *, strength: float) -> Gray:
@@ -73,7 +74,7 @@ def tear(page: Gray, mm: float, rng: np.random.Generator, *, legs_mm: float) -> 
     inwards = np.array([1 if x == 0 else -1, 1 if y == 0 else -1])
     corners = np.array([(x, y), (x + legs[0] * inwards[0], y), (x, y + legs[1] * inwards[1])])
     torn = page.copy()
-    cv2.fillPoly(torn, [np.rint(corners).astype(np.int32)], ((PAPER, BLACK)[rng.integers(2)],), cv2.LINE_AA)
+    cv2.fillPoly(torn, [np.rint(corners).astype(np.int32)], (LIDS[rng.integers(2)],), cv2.LINE_AA)
     return torn
 
 

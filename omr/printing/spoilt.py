@@ -20,6 +20,9 @@ from omr.types import Gray
 ORDINARY = replace(DAMAGES["scan"], rubbed=(0.0, 0.0))
 """Pencil, paper and scanner as they are on any day; the page lies straight and nothing was rubbed out."""
 
+CANDIDATE, FAULT, SCAN = range(3)
+"""What chance decides about a page, each by numbers of its own: a stronger fault leaves the candidate as he is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
@@ -34,6 +37,7 @@ class SpoiltSheet:
     """A sheet on its way through hands and scanner; a fault changes some of it."""
 
     template: Template
+    chance: tuple[int, ...]  # a seed: the same gives the same page
     truth: Mapping[str, Truth]  # by field
     touches: tuple[Touch, ...]
     strokes: tuple[Stroke, ...] = ()
@@ -42,8 +46,9 @@ class SpoiltSheet:
     on_glass: tuple[Soil, ...] = ()
     damage: Damage = ORDINARY
 
-    def scanned(self, rng: np.random.Generator, *, dpi: int = 200) -> bytes:
+    def scanned(self, *, dpi: int = 200) -> bytes:
         """Return the page as JPEG."""
+        rng = np.random.default_rng([*self.chance, SCAN])
         page = _printed(self.template, dpi).copy()
         scale = page.shape[1] / self.template.page_width
         fill_in(page, self.touches, scale, rng)
@@ -69,10 +74,10 @@ def units_in_mm(template: Template) -> float:
     return template.page_width / paper_size_mm(template.page_width, template.page_height)[0]
 
 
-def fill_ordinary(template: Template, serial: int, rng: np.random.Generator) -> SpoiltSheet:
-    """Return a sheet that nothing has happened to, as a made-up candidate fills it."""
-    touches = fill_sheet(template, serial, ORDINARY, rng).touches
-    return SpoiltSheet(template=template, touches=touches, truth=truth_of(template, touches))
+def fill_ordinary(template: Template, serial: int, chance: tuple[int, ...]) -> SpoiltSheet:
+    """Return a sheet that nothing has happened to, as the made-up candidate with number ``serial`` fills it."""
+    touches = fill_sheet(template, serial, ORDINARY, np.random.default_rng([*chance, CANDIDATE])).touches
+    return SpoiltSheet(template=template, chance=chance, touches=touches, truth=truth_of(template, touches))
 
 
 def truth_of(template: Template, touches: tuple[Touch, ...]) -> dict[str, Truth]:

@@ -9,7 +9,7 @@ from omr.template import FIELD_TYPES, Template, parse_template
 
 PAPERS_MM = ((210.0, 297.0), (297.0, 210.0), (215.9, 279.4), (279.4, 215.9))
 UNITS_IN_MM = (1.0, 3.7, 10.0)
-BUBBLES_MM = (3.0, 6.0)
+BUBBLES_MM = (2.0, 6.0)
 FIDUCIAL_IN_BUBBLES = 1.4  # a square must not be mistaken for a filled bubble
 LABEL_ROOM_MM = 14.0  # beside and above a block, for what is printed there
 OWN_VALUES = (("Y", "N"), ("1", "2", "3"), ("yes", "no", "?"), ("X",), tuple("ABCDEFGH"))

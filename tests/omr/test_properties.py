@@ -69,7 +69,7 @@ def filled_templates(draw: st.DrawFn) -> tuple[Template, frozenset[Bubble]]:
     return template, frozenset(draw(st.sets(st.sampled_from(template.bubbles), max_size=60)))
 
 
-@settings(DRAWN, max_examples=70)
+@settings(DRAWN, max_examples=150)
 @given(filled=filled_templates(), damage=st.sampled_from(("none", "scan")), seed=st.integers(0, 999))
 def test_whatever_is_marked_on_whatever_template_is_read(
     filled: tuple[Template, frozenset[Bubble]], damage: str, seed: int
@@ -93,7 +93,7 @@ def test_no_bytes_crash_the_reader(magic: bytes, rest: bytes) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_damaged_file_crashes_the_reader(kind: str) -> None:
-    @settings(DRAWN, max_examples=60)
+    @settings(DRAWN, max_examples=150)
     @given(damaged=damaged_files(kind))
     def every_one_is_refused_or_read(damaged: bytes) -> None:
         assert_only_refused_or_read(damaged)
