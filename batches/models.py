@@ -11,11 +11,10 @@ from django.contrib.auth.models import AbstractUser, Group
 from django.db import models
 from django.utils import timezone
 
-from batches import wording
 from batches.documents import DocumentField
 from batches.errors import BatchError, WrongState
 from omr.template import parse_template
-from progress.events import ProcessingStage, Report
+from progress.events import ProcessingStage
 
 
 class SheetTemplateQuerySet(models.QuerySet["SheetTemplate"]):
@@ -196,49 +195,13 @@ class Batch(models.Model):
     def has_finished(self, stage: ProcessingStage) -> bool:
         return stage.value in self.finished_stages
 
-    def report(self, stage: ProcessingStage, message: str, **more: Any) -> Report:
-        """Return what is to be told of ``stage``, with the counts of this object; ``more`` are Report's."""
-        known: dict[str, Any] = {
-            "sheets_total": self.sheet_count,
-            "sheets_processed": self.processed_count,
-            "sheets_review": self.review_count,
-            "elapsed_seconds": int(self.worked_seconds),
-            "attempt": self.attempt,
-        }
-        return Report(stage=stage, message=message, **known | more)
-
     @property
     def next_stage(self) -> ProcessingStage | None:
         """The first stage that is not finished; None when all are."""
-        local = self.archive_kind == ArchiveKind.LOCAL
-        steps = [stage for stage in ProcessingStage if not stage.is_terminal][
-            int(local) :
-        ]  # a local ZIP needs no upload
+        steps = [stage for stage in ProcessingStage if not stage.is_terminal]
+        if self.archive_kind == ArchiveKind.LOCAL:
+            steps.remove(ProcessingStage.UPLOADING)
         return next((stage for stage in steps if not self.has_finished(stage)), None)
-
-    def waits_for(self) -> str:
-        """Return what this queued batch waits for, in the words of an event; empty when it is about to begin."""
-        slots = sum(Runner.objects.active().values_list("slots", flat=True))
-        if not slots:
-            return wording.NO_RUNNER
-        ahead = Batch.objects.filter(status=BatchStatus.QUEUED, queued_at__lt=self.queued_at).count()
-        ahead += Batch.objects.filter(status=BatchStatus.PROCESSING).count()
-        return wording.waiting_behind(ahead) if ahead >= slots else ""
-
-    def completion_report(self) -> Report:
-        """Return the event that says that this batch is done."""
-        message = wording.completed(self.review_count)
-        return self.report(ProcessingStage.COMPLETED, message, progress_percentage=100.0)
-
-    def failure_report(self) -> Report:
-        """Return the event that says why this batch ended; for one that failed or was cancelled."""
-        return self.report(
-            ProcessingStage.FAILED,
-            self.error_message,
-            error_details=self.error_details or None,
-            code=self.error_code,
-            failed_stage=ProcessingStage(self.failed_stage),
-        )
 
     def end(self, status: BatchStatus, error: BatchError | None = None, *, failed_stage: str = "") -> None:
         """Write that this batch is over, and why."""

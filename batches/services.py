@@ -17,6 +17,7 @@ from batches import wording
 from batches.errors import BatchCancelled, WrongState
 from batches.folders import site_folders
 from batches.models import Answer, ArchiveKind, Batch, BatchStatus, SheetTemplate
+from batches.reports import ending_report, waiting_report, waits_for
 from progress import log as progress_log
 from progress.connection import AWAY
 from progress.events import ProcessingStage
@@ -66,8 +67,8 @@ def submit_batch(batch: Batch) -> None:
     if not changed:
         raise WrongState(f"{batch}: only a batch that is being uploaded can be queued")
     batch.refresh_from_db()
-    if message := batch.waits_for():
-        publish_progress(batch.pk, batch.report(ProcessingStage.UPLOADING, message, progress_percentage=100.0))
+    if message := waits_for(batch):
+        publish_progress(batch.pk, waiting_report(batch, message))
 
 
 def cancel_batch(batch: Batch, *, by: AbstractUser) -> None:
@@ -94,7 +95,7 @@ def end_cancelled(batch: Batch) -> None:
     """Make ``batch`` cancelled and say so; the caller holds its lease."""
     stage = batch.next_stage or ProcessingStage.CLEANUP
     batch.end(BatchStatus.CANCELLED, BatchCancelled(wording.CANCELLED), failed_stage=stage)
-    publish_progress(batch.pk, batch.failure_report())
+    publish_progress(batch.pk, ending_report(batch))
     if batch.archive_kind == ArchiveKind.UPLOADED and not batch.has_finished(ProcessingStage.UPLOADING):
         batch.archive.unlink(missing_ok=True)  # an upload that was ended in the middle cannot go on
 
@@ -113,8 +114,8 @@ def retry_batch(batch: Batch, *, by: AbstractUser, covers: Mapping[str, str] | N
     batch.begin_attempt(covers or {}, status=BatchStatus.QUEUED)
     logger.info("retry", batch_id=str(batch.pk), by=by.get_username(), attempt=batch.attempt)
     # Always said, even when a runner is free: a listener must not take the failure above it for the end.
-    message = batch.waits_for() or wording.waiting_behind(0)
-    publish_progress(batch.pk, batch.report(ProcessingStage.UPLOADING, message, progress_percentage=100.0))
+    message = waits_for(batch) or wording.waiting_behind(0)
+    publish_progress(batch.pk, waiting_report(batch, message))
 
 
 def refuse_retry(batch: Batch) -> None:

@@ -10,6 +10,7 @@ from batches.errors import BatchCancelled
 from batches.models import COUNT_FIELDS, Batch
 from batches.pipeline.lease import Lease
 from batches.pipeline.workspace import Workspace
+from batches.reports import report_of
 from batches.workers.base import Chunk, Place, Workers
 from batches.workers.records import Form
 from progress.events import BatchProgressEvent, ProcessingStage
@@ -80,7 +81,7 @@ class Run:
         self.batch.stage = self.stage
         self.take_time()
         self.batch.save(update_fields=COUNT_FIELDS)
-        report = self.batch.report(self.stage, message, progress_percentage=percent, **more)
+        report = report_of(self.batch, self.stage, message, progress_percentage=percent, **more)
         self.listener(publish_progress(self.batch.pk, report))
 
     def take_time(self) -> None:

@@ -38,6 +38,7 @@ from batches.pipeline.processing_sheets import process_sheets
 from batches.pipeline.run import Interrupted, Run
 from batches.pipeline.uploading import upload
 from batches.pipeline.workspace import Workspace, fingerprint
+from batches.reports import ending_report
 from batches.workers.base import Place, Workers
 from batches.workers.records import Form
 from omr.errors import TemplateError
@@ -108,7 +109,7 @@ class Runner:
         latest = log.read_latest(batch.pk)
         if not batch.is_finished or (latest and latest.stage.is_terminal and latest.attempt == batch.attempt):
             return
-        report = batch.failure_report() if batch.error_code else batch.completion_report()
+        report = ending_report(batch)
         self.listener(publish_progress(batch.pk, report))
 
     def _work(self, batch: Batch, lease: Lease) -> None:
@@ -189,7 +190,7 @@ class Runner:
         # between leaves its lease behind, by which the next one sees that the end was not told.
         failed_stage = batch.next_stage or ProcessingStage.CLEANUP
         batch.end(status, error, failed_stage=failed_stage if error else "")
-        report = batch.failure_report() if error else batch.completion_report()
+        report = ending_report(batch)
         self.listener(publish_progress(batch.pk, report))
 
 

@@ -20,8 +20,8 @@ from batches.pipeline.lease import Lease, break_dead_lease
 from batches.pipeline.run import Interrupted
 from batches.pipeline.runner import Runner
 from batches.pipeline.uploading import arrived_uploads
+from batches.reports import waiting_report, waits_for
 from progress import log
-from progress.events import ProcessingStage
 from progress.publisher import publish_progress
 
 LOOK_SECONDS = 0.5
@@ -120,7 +120,7 @@ class Watch:
             return
         self._waiting_told_at = now
         for batch in Batch.objects.waiting():
-            message, latest = batch.waits_for(), log.read_latest(batch.pk)
+            message, latest = waits_for(batch), log.read_latest(batch.pk)
             if message and latest and latest.message != message:
                 self._tell(batch, message)
 
@@ -129,7 +129,7 @@ class Watch:
             with Lease(batch):
                 batch.refresh_from_db()
                 if batch.is_waiting:
-                    report = batch.report(ProcessingStage.UPLOADING, message, progress_percentage=100.0)
+                    report = waiting_report(batch, message)
                     publish_progress(batch.pk, report)
         except LeaseHeld:
             pass  # somebody has just begun with it

@@ -17,6 +17,7 @@ from batches import wording
 from batches.archive import index_archive
 from batches.errors import BatchCancelled, BatchError
 from batches.models import Batch, BatchStatus
+from batches.reports import ending_report, report_of
 from batches.services import end_cancelled, submit_batch
 from batches.uploads import protocol
 from batches.uploads.arrival import Arrival, check_arrival
@@ -177,7 +178,7 @@ class Reception:
     def _fail(self, error: BatchError) -> None:
         self.batch.worked_seconds = self._worked_seconds()
         self.batch.end(BatchStatus.FAILED, error, failed_stage=ProcessingStage.UPLOADING)
-        publish_progress(self.batch.pk, self.batch.failure_report())
+        publish_progress(self.batch.pk, ending_report(self.batch))
 
     def _mark_finished(self) -> None:
         batch, stage = self.batch, ProcessingStage.UPLOADING.value
@@ -207,7 +208,8 @@ class Reception:
         worked = self._worked_seconds()
         to_come = self.batch.size_bytes - self.offset
         eta = round(worked * to_come / self.offset, 1) if to_come and worked >= 1 else None
-        report = self.batch.report(
+        report = report_of(
+            self.batch,
             ProcessingStage.UPLOADING,
             message,
             progress_percentage=percent,
