@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from omr.template import SHIPPED
 from tests.batches.archives import cover, doubtful_sheet, sheet, two_groups, unreadable_cover
 from tests.batches.builders import a_superuser
 from tests.pages import a_zip
 from tests.site import ROOT, Site, free_port
 
 DEADLINE_SECONDS = 60
+SHIPPED_SLUGS = ", ".join(sorted(path.name for path in SHIPPED.iterdir()))
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +117,8 @@ def test_a_batch_that_failed_ends_with_1_says_why_and_goes_on_with_the_code(offi
         ((), "Give a ZIP, a batch's id, or --watch."),
         (("SCANS", "--watch"), "Give a ZIP, a batch's id, or --watch."),
         (("nowhere.zip", "--template", "standard-150"), "nowhere.zip: there is no such file"),
-        (("SCANS",), "a local ZIP needs --template; there are: standard-150"),
-        (("SCANS", "--template", "other"), "there is no template 'other'; there are: standard-150"),
+        (("SCANS",), f"a local ZIP needs --template; there are: {SHIPPED_SLUGS}"),
+        (("SCANS", "--template", "other"), f"there is no template 'other'; there are: {SHIPPED_SLUGS}"),
         (("SCANS", "--template", "standard-150", "--owner", "nobody"), "there is no user 'nobody'"),
         (("SCANS", "--template", "standard-150", "--cover", "page"), "'page' is not FILE=CODE"),
         (("SCANS", "--template", "standard-150", "--processes", "-1"), "--processes is -1"),
