@@ -21,7 +21,14 @@ MOST_PIXELS = 100_000_000
 SHRINKS = (8, 4, 2)
 """The scales at which the fast transforms of a JPEG decoder exist."""
 
+MOST_SCANS = 100
+"""A progressive JPEG has about ten scans. Each is a walk over the whole picture, and takes a hundred bytes: a small
+file of thousands would keep a worker busy for hours."""
+
 _JPEG = b"\xff\xd8"
+_START_OF_SCAN = b"\xff\xda"
+_FRAMES_IN_TURN = (0xC0, 0xC1)  # markers of the frames that are not progressive
+_OTHER_SEGMENTS = frozenset({*range(0xE0, 0xF0), 0xC4, 0xDB, 0xDD, 0xFE})  # what else an ordinary header has
 _START_OF_PROGRESSIVE = b"\xff\xc2"
 
 
@@ -136,10 +143,30 @@ def _decode_jpeg(data: bytes, size: tuple[int, int], shrink: int) -> Gray:
 
 
 def _run_decoder(data: bytes, size: tuple[int, int], shrink: int, *, strict: bool) -> Gray:
+    if not _has_one_scan(data) and (scans := data.count(_START_OF_SCAN)) > MOST_SCANS:
+        raise ValueError(f"{scans} scans, at most {MOST_SCANS} expected")
     # The decoder takes the smallest scale that is not under these bounds; min_factor alone does nothing.
     width, height = -(-size[0] // shrink), -(-size[1] // shrink)
     gray: Gray = simplejpeg.decode_jpeg(data, "GRAY", fastdct=True, min_width=width, min_height=height, strict=strict)
     return gray[:, :, 0]
+
+
+def _has_one_scan(data: bytes) -> bool:
+    """Whether the header of a JPEG promises that all is in one scan; False when it is not all in order.
+
+    The header is walked through, since a search for scans in all bytes costs a tenth of their decoding.
+    """
+    place, parts = 2, -1
+    while data[place : place + 1] == b"\xff" and len(data) > place + 9:
+        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4])
+        if marker in _FRAMES_IN_TURN:
+            parts = data[place + 9]
+        elif marker == _START_OF_SCAN[1]:
+            return data[place + 4] == parts
+        elif marker not in _OTHER_SEGMENTS:
+            return False
+        place += 2 + length
+    return False
 
 
 def _decode_other(data: bytes, shrink: int) -> Gray:
