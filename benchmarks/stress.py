@@ -124,6 +124,7 @@ def _line(fault: Fault, strength: float, row: Row) -> dict[str, object]:
         "silent": row.silent,
         "doubtful": row.doubtful,
         "refused": row.refused,
+        "sure_wrong": row.sure - row.sure_and_right,
     }
 
 

@@ -41,6 +41,8 @@ class Fault:
         return self.apply(sheet, strength, np.random.default_rng([*chance, FAULT]))
 
 
+# A single mark as light as at the limit of ``faint``, or as small as at those of ``half_size`` and ``small``, would say
+# nothing; that all marks of a sheet are like it does.
 FAULTS: tuple[Fault, ...] = (
     Fault(apply=mistakes.faint, strengths=(90, 130, 160, 175, 195, 205, 212, 220, 228, 236, 242, 248), limit=242),
     Fault(apply=mistakes.half_size, strengths=(0.9, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.12), limit=0.2),
@@ -56,6 +58,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(apply=mistakes.all_filled, strengths=(0.25, 0.5, 0.75, 1.0), limit=1.0, is_of_page=True),
     Fault(apply=mishaps.gradient, strengths=(0.15, 0.3, 0.45, 0.6, 0.75, 0.9), limit=0.75, is_of_page=True),
     Fault(apply=mishaps.pale_copy, strengths=(0.8, 0.6, 0.45, 0.3, 0.2, 0.12, 0.08, 0.05), limit=0.08),
+    Fault(apply=mishaps.other_side, strengths=(0.05, 0.1, 0.2, 0.3, 0.45, 0.6), limit=0.45),
     Fault(apply=mishaps.rotation, strengths=(0.4, 1, 2, 3, 4, 5, 6, 8, 12), limit=8, is_of_page=True),
     Fault(apply=mishaps.upside_down, strengths=(0, 1, 3, 5, 8), limit=8, is_of_page=True),
     Fault(apply=mishaps.shift, strengths=(2, 4, 6, 9, 12), limit=12, is_of_page=True),

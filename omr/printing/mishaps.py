@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from omr.printing.scan import Placement
-from omr.printing.soil import Soil, fade, fold, grain, shade, spill, staple, streak, tear
+from omr.printing.soil import Soil, fade, fold, grain, shade, shine_through, spill, staple, streak, tear
 from omr.printing.spoilt import SpoiltSheet, units_in_mm
 
 Chance = np.random.Generator
@@ -24,6 +24,11 @@ def gradient(sheet: SpoiltSheet, strength: float, _: Chance) -> SpoiltSheet:
 def pale_copy(sheet: SpoiltSheet, strength: float, _: Chance) -> SpoiltSheet:
     """A pale copy of the page was scanned. Strength: share of its contrast that is left."""
     return replace(sheet, on_paper=(partial(fade, contrast=strength),))
+
+
+def other_side(sheet: SpoiltSheet, strength: float, _: Chance) -> SpoiltSheet:
+    """The paper is thin and its other side, filled in too, shines through. Strength: share of its darkness."""
+    return replace(sheet, on_paper=(partial(shine_through, strength=strength),))
 
 
 def rotation(sheet: SpoiltSheet, strength: float, chance: Chance) -> SpoiltSheet:

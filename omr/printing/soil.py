@@ -24,6 +24,7 @@ FOLD_SHADOW_MM = 6.0
 FOLD_LINE_MM = 0.3
 STAPLE_MM = (12.0, 0.7)
 STAPLE_SHADOW_MM = 0.8
+BACK_BLUR_MM, BACK_SHIFT_MM = 0.3, 3.0
 LIDS = (215, BLACK)  # of scanners: a white one lies deeper than the paper and is darker
 
 
@@ -76,6 +77,14 @@ def tear(page: Gray, mm: float, rng: np.random.Generator, *, legs_mm: float) -> 
     torn = page.copy()
     cv2.fillPoly(torn, [np.rint(corners).astype(np.int32)], (LIDS[rng.integers(2)],), cv2.LINE_AA)
     return torn
+
+
+def shine_through(page: Gray, mm: float, rng: np.random.Generator, *, strength: float) -> Gray:
+    """Let the other side of the paper be seen, as full as this one: mirrored, blurred, out of line."""
+    blurred = cv2.GaussianBlur(page[:, ::-1], (0, 0), BACK_BLUR_MM * mm)
+    by = rng.uniform(-BACK_SHIFT_MM, BACK_SHIFT_MM, 2) * mm
+    moved = cv2.warpAffine(blurred, np.array([[1, 0, by[0]], [0, 1, by[1]]]), page.shape[::-1], borderValue=(PAPER,))
+    return _dimmed(page, 1 - strength * (1 - moved.astype(np.float32) / PAPER))
 
 
 def fade(page: Gray, _mm: float, _rng: np.random.Generator, *, contrast: float) -> Gray:

@@ -36,6 +36,7 @@ READ_WELL_UP_TO = {
     "all_filled": 0.75,
     "gradient": 0.75,
     "pale_copy": 0.3,
+    "other_side": 0.1,
     "rotation": 4,
     "upside_down": 3,
     "shift": 6,
