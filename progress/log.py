@@ -30,6 +30,7 @@ T = TypeVar("T")
 PROGRESS_SECONDS = 3600  # after the last event
 VIEWERS_SECONDS = 60  # after a web process last counted
 RESULTS_SECONDS = 7 * 24 * 3600  # a batch that failed can be continued for that long without reading its pages again
+ORDERS_SECONDS = 120  # after the last sign of life of a runner that waits for workers on other machines
 
 
 def current_key(batch_id: UUID) -> str:
@@ -60,6 +61,11 @@ def results_key(batch_id: UUID) -> str:
 def viewers_key(batch_id: UUID) -> str:
     """A hash: web process → number of its open streams."""
     return f"batch:{batch_id}:viewers"
+
+
+def orders_key(run: str, part: str) -> str:
+    """What a runner and workers on other machines tell each other about one run; ``part`` says which side of it."""
+    return f"run:{run}:{part}"
 
 
 def group_name(batch_id: UUID) -> str:

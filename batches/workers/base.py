@@ -69,6 +69,7 @@ class Verdict:
     error_code: str = ""  # of a page that is set aside
     error_message: str = ""
     needs_review: bool = False  # whether a person has to look at this sheet
+    pages: int = 1  # of a candidate whose file holds several: how many
 
 
 Verdicts = tuple[Verdict, ...]

@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 from functools import lru_cache
 
-from batches.archive import Archive, Page
+from batches.archive import Page
 from batches.workers.base import Chunk, Job, PageKind, Verdict, Verdicts
 from batches.workers.outcomes import store_records
+from batches.workers.pictures import Pictures
 from batches.workers.records import Form, PageRecord
 from omr.errors import PageError
 from omr.gate import HEAD_FRACTION, Kind, looks_like_sheet, read_candidate
@@ -29,30 +30,32 @@ def run_job(job: Job, chunk: Chunk) -> Verdicts:
 
 
 def gate_chunk(chunk: Chunk) -> Verdicts:
-    """Return for each page whether its first bytes show that it is surely a sheet."""
+    """Return for each member whether its first bytes show that it is surely a sheet, and how many pages it has."""
     template = _form(chunk.template).template
-    with Archive(chunk.archive) as archive:
-        return tuple(Verdict(kind=_gate(archive, page, template)) for _, page in chunk.pages)
+    with Pictures(chunk.archive) as pictures:
+        return tuple(_gate(pictures, page, template) for _, page in chunk.pages)
 
 
-def _gate(archive: Archive, page: Page, template: Template) -> PageKind:
+def _gate(pictures: Pictures, page: Page, template: Template) -> Verdict:
     try:
-        surely = looks_like_sheet(archive.read_head(page, HEAD_FRACTION), template)
-    except PageError:
+        if pictures.may_have_several(page):
+            return Verdict(kind=PageKind.CANDIDATE, pages=pictures.count_pages(page))
+        surely = looks_like_sheet(pictures.archive.read_head(page, HEAD_FRACTION), template)
+    except PageError:  # it will say so again when it is read
         surely = False
-    return PageKind.SHEET if surely else PageKind.CANDIDATE
+    return Verdict(kind=PageKind.SHEET if surely else PageKind.CANDIDATE)
 
 
 def judge_candidates(chunk: Chunk) -> Verdicts:
     """Return for each page, read whole, whether it is a cover, a sheet or neither."""
     template = _form(chunk.template).template
-    with Archive(chunk.archive) as archive:
-        return tuple(_judge(archive, page, template) for _, page in chunk.pages)
+    with Pictures(chunk.archive) as pictures:
+        return tuple(_judge(pictures, page, template) for _, page in chunk.pages)
 
 
-def _judge(archive: Archive, page: Page, template: Template) -> Verdict:
+def _judge(pictures: Pictures, page: Page, template: Template) -> Verdict:
     try:
-        content = archive.read(page)
+        content = pictures.read(page)
         candidate = read_candidate(content, template)
         if candidate.kind is Kind.COVER:
             return Verdict(kind=PageKind.COVER, code=candidate.code or "")
@@ -66,8 +69,8 @@ def _judge(archive: Archive, page: Page, template: Template) -> Verdict:
 def read_sheets(chunk: Chunk) -> Verdicts:
     """Read each page and put the records into Redis, in the chunk's own field."""
     form = _form(chunk.template)
-    with Archive(chunk.archive) as archive:
-        records = [_read(archive, index, page, form) for index, page in chunk.pages]
+    with Pictures(chunk.archive) as pictures:
+        records = [_read(pictures, index, page, form) for index, page in chunk.pages]
     store_records(chunk, records)
     return tuple(
         Verdict(kind=PageKind.SHEET if record.is_read else PageKind.SET_ASIDE, needs_review=form.needs_review(record))
@@ -75,9 +78,9 @@ def read_sheets(chunk: Chunk) -> Verdicts:
     )
 
 
-def _read(archive: Archive, index: int, page: Page, form: Form) -> PageRecord:
+def _read(pictures: Pictures, index: int, page: Page, form: Form) -> PageRecord:
     try:
-        return form.record(index, read_page(archive.read(page), form.template))
+        return form.record(index, read_page(pictures.read(page), form.template))
     except PageError as error:
         return PageRecord.of_error(index, error)
 

@@ -17,6 +17,9 @@ RETRY_SECONDS = 0.5
 
 KILLER = "page_kills_worker"
 
+STRIKES = 2
+"""A chunk that was there when workers died this often is tried apart from others: then it is known who did it."""
+
 
 def store_records(chunk: Chunk, records: Sequence[PageRecord]) -> None:
     """Put ``records`` into the chunk's own field; doing it twice changes nothing.

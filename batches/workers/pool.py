@@ -12,14 +12,11 @@ from multiprocessing import connection, get_context, parent_process
 from multiprocessing.context import ForkServerContext
 
 from batches.workers.base import Chunk, Job, Verdicts
-from batches.workers.outcomes import set_aside
+from batches.workers.outcomes import STRIKES, set_aside
 
 WAIT_SECONDS = 0.25
 CHUNKS_AHEAD = 1
 """For each worker, so that none waits for the parent; few, so that a cancelled batch ends soon."""
-
-STRIKES = 2
-"""A chunk that was there when workers died this often is tried alone: then it is known who did it."""
 
 JOBS_MODULE = "batches.workers.jobs"
 

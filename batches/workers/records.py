@@ -110,6 +110,36 @@ class Form:
         """The positions of the fields of identity."""
         return tuple(p for column in self.template.identity for p in self.positions(column))
 
+    @cached_property
+    def untold(self) -> dict[int, bool]:
+        """Positions of the fields whose choices the results do not always tell → whether they never do.
+
+        A column of several fields joins what is marked in them: identity has a character for each, and tells that of
+        a single mark; a question says nothing of blank fields, and one more field may be in no column at all.
+        """
+        untold = {p: True for p in range(len(self.values)) if p not in self.wanted}
+        for column in self.template.columns:
+            for p in self.positions(column):
+                lengths = {len(value) for value in self.values[p]}
+                if len(column.fields) > 1:
+                    untold[p] = column.question is not None or lengths != {1}
+                elif len(lengths) > 1:
+                    untold[p] = True
+        return untold
+
+    def untold_marks(self, record: PageRecord) -> dict[str, list[str]]:
+        """Return field → choices of what was read from the page and is told neither by identity nor by answers."""
+        if not record.is_read:
+            return {}
+        missing = [p for p, never in self.untold.items() if never or not _is_single(record.choices[p])]
+        return {self.template.fields[p].name: self._named(p, record.choices[p]) for p in missing}
+
+    def _named(self, position: int, choice: Choice) -> list[str]:
+        values = self.values[position]
+        if isinstance(choice, tuple):
+            return [values[p] for p in choice]
+        return [] if choice == BLANK else [values[choice]]
+
     def positions(self, column: Column) -> tuple[int, ...]:
         return tuple(self.position[name] for name in column.fields)
 
@@ -136,6 +166,10 @@ class Form:
             return []
         unclear = {p for p in self.identity if record.choices[p] == BLANK or isinstance(record.choices[p], tuple)}
         return [self.template.fields[p].name for p in sorted(unclear | set(record.doubts or {}))]
+
+
+def _is_single(choice: Choice) -> bool:
+    return not isinstance(choice, tuple) and choice != BLANK
 
 
 def _choice(values: tuple[str, ...], chosen: Iterable[str]) -> Choice:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from batches.archive import index_archive
+from batches.directory import index_archive
 from batches.errors import RedisUnreachable
 from batches.workers import outcomes
 from batches.workers.base import Chunk, Job, PageKind, Place
-from batches.workers.choose import WorkersUnavailable, choose_workers
 from batches.workers.pool import PoolWorkers
 from batches.workers.records import Form, PageRecord, split_records
 from batches.workers.serial import SerialWorkers
@@ -171,8 +170,3 @@ def test_readings_that_cannot_be_put_anywhere_are_said_to_be_so(
     assert caught.value.code == "redis_unreachable"
     assert "secret" not in caught.value.message
     assert "127.0.0.1" in caught.value.message
-
-
-def test_workers_that_are_not_there_are_refused_in_one_sentence() -> None:
-    with pytest.raises(WorkersUnavailable, match="--workers celery is not available"):
-        choose_workers("celery", 1)

@@ -27,7 +27,8 @@ from batches.pipeline.watching import Watch
 from batches.services import GivenArchive, create_batch
 from batches.workers.base import Workers
 from batches.workers.choose import KINDS, WorkersUnavailable, choose_workers
-from progress import connection
+from batches.workers.messages import Exchange
+from progress import connection, log
 
 NEEDS_REVIEW, HELD, INTERRUPTED = 3, 4, 130
 
@@ -170,9 +171,13 @@ def _workers(options: dict[str, Any]) -> Workers:
     if processes < 0:
         raise CommandError(f"--processes is {processes}; give 0 (one for each core) or more", returncode=WRONG_USAGE)
     try:
-        return choose_workers(options["workers"], processes)
+        return choose_workers(options["workers"], processes, exchange=_exchange())
     except WorkersUnavailable as error:
         raise CommandError(str(error), returncode=WRONG_USAGE) from error
+
+
+def _exchange() -> Exchange:
+    return Exchange(redis_url=settings.REDIS_URL, name_key=log.orders_key, lifetime_seconds=log.ORDERS_SECONDS)
 
 
 @contextmanager
