@@ -11,6 +11,11 @@
     ├── RedisUnreachable         code redis_unreachable: workers have nowhere to put what they read
     └── LeaseHeld / LeaseLost    codes lease_held, lease_lost: another runner works on this batch
     DamagedPage                  a PageError, code damaged_page: the archive does not give it whole; it is set aside
+    FileUnreadable               a PageError, code file_unreadable: a PDF or TIFF that cannot be opened, as one page
+    FileEncrypted                a PageError, code file_encrypted: a PDF with a password
+    TooManyPages                 a PageError, code too_many_pages: a PDF or TIFF of more than a scanner makes
+    PageGone                     a page was read once, and its archive is not there any more (410)
+    PageUnusable                 a page of which no picture can be made (422), with the code of its PageError
     BatchNotFound                no such batch (404)
     AccessDenied                 it is somebody else's (403)
     WrongState                   what was asked cannot be done in this state (409)
@@ -69,6 +74,36 @@ class DamagedPage(PageError):
     """A page that cannot be taken out of its archive whole."""
 
     code = "damaged_page"
+
+
+class FileUnreadable(PageError):
+    """A file of several pages that cannot be opened; all of it is set aside as one page."""
+
+    code = "file_unreadable"
+
+
+class FileEncrypted(PageError):
+    """A file with a password."""
+
+    code = "file_encrypted"
+
+
+class TooManyPages(PageError):
+    """A file with more pages than a scanner makes."""
+
+    code = "too_many_pages"
+
+
+class PageGone(Exception):
+    """The page was read once, and its archive is not there any more; the sentence says so of which file."""
+
+
+class PageUnusable(Exception):
+    """The page is there, and no picture can be made of it."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class BatchNotFound(Exception):

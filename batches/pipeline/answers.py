@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from batches.archive import Page
 from batches.models import AnswerStatus, SheetStatus
 from batches.pipeline.workspace import Workspace
 from batches.results import AnswerLine, SheetLine
@@ -23,6 +24,7 @@ class ReadSheet(Generic[T]):
     """One sheet of the plan with what was read from its page."""
 
     group: int  # position of its group in the plan, from 0
+    page: Page
     line: SheetLine
     record: PageRecord
     answers: Sequence[tuple[AnswerLine, T]]  # by question, each with the form of it that was asked for
@@ -51,7 +53,7 @@ def read_sheets(workspace: Workspace, form: Form, make: Callable[[AnswerLine], T
                 multiple=statuses.count(AnswerStatus.MULTIPLE.value),
                 doubtful=statuses.count(AnswerStatus.DOUBTFUL.value),
             )
-            yield ReadSheet(group=sheet.group, line=line, record=record, answers=answers)
+            yield ReadSheet(group=sheet.group, page=pages[sheet.index], line=line, record=record, answers=answers)
 
 
 def _status(form: Form, record: PageRecord) -> SheetStatus:

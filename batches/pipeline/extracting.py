@@ -1,10 +1,11 @@
 """The stage that opens the archive."""
 
 from batches import wording
-from batches.archive import Page, index_archive
+from batches.archive import Page
+from batches.directory import divide_members, index_archive
 from batches.pipeline.run import Run
 from batches.pipeline.workspace import ArchiveIndex, fingerprint
-from batches.workers.base import Job, PageKind
+from batches.workers.base import Job, PageKind, Verdict
 
 
 def extract(run: Run) -> None:
@@ -17,19 +18,18 @@ def extract(run: Run) -> None:
     """
     run.begin(wording.EXTRACTING)
     archive = run.batch.archive
-    pages = index_archive(archive, name=run.batch.file_name)
-    index = ArchiveIndex(pages=pages, surely_sheets=_gate(run, pages), fingerprint=fingerprint(archive))
-    run.workspace.write_index(index)
-    run.batch.page_count = len(pages)
-    run.batch.sheet_count = sum(index.surely_sheets)
+    members = index_archive(archive, name=run.batch.file_name)
+    verdicts = _gate(run, members)
+    pages = divide_members(members, [verdict.pages for verdict in verdicts])
+    surely = tuple(verdict.kind is PageKind.SHEET for verdict in verdicts for _ in range(verdict.pages))
+    run.workspace.write_index(ArchiveIndex(pages=pages, surely_sheets=surely, fingerprint=fingerprint(archive)))
+    run.batch.page_count, run.batch.sheet_count = len(pages), sum(surely)
     run.finish(wording.extracted(len(pages)))
 
 
-def _gate(run: Run, pages: tuple[Page, ...]) -> tuple[bool, ...]:
-    """Return for each page whether it is surely a sheet."""
-    surely: dict[int, bool] = {}
-    for chunk, verdicts in run.workers.run(Job.GATE, run.chunks(list(enumerate(pages))), on_wait=run.check):
-        surely |= {
-            index: verdict.kind is PageKind.SHEET for (index, _), verdict in zip(chunk.pages, verdicts, strict=True)
-        }
-    return tuple(surely[index] for index in range(len(pages)))
+def _gate(run: Run, members: tuple[Page, ...]) -> list[Verdict]:
+    """Return for each member whether it is surely a sheet, and how many pages it has."""
+    verdicts: dict[int, Verdict] = {}
+    for chunk, judged in run.workers.run(Job.GATE, run.chunks(list(enumerate(members))), on_wait=run.check):
+        verdicts |= {index: verdict for (index, _), verdict in zip(chunk.pages, judged, strict=True)}
+    return [verdicts[index] for index in range(len(members))]

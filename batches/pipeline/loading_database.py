@@ -77,7 +77,7 @@ def _rows(run: Run, make: Callable[[AnswerLine], T]) -> Iterator[tuple[Sheet, Se
 def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[T]) -> Sheet:
     line, record = sheet.line, sheet.record
     return Sheet(
-        id=run.batch.sheet_id(line.file_name),
+        id=run.batch.sheet_id(sheet.page.member, sheet.page.number),
         batch=run.batch,
         group=group,
         number=line.number,

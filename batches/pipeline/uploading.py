@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from batches import wording
-from batches.archive import index_archive
+from batches.directory import index_archive
 from batches.models import ArchiveKind, Batch, BatchStatus
 from batches.pipeline.run import Run
 from batches.uploads.arrival import Arrival, check_arrival

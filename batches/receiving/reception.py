@@ -14,7 +14,7 @@ from typing import Self
 from django.utils import timezone
 
 from batches import wording
-from batches.archive import index_archive
+from batches.directory import index_archive
 from batches.errors import BatchCancelled, BatchError
 from batches.models import Batch, BatchStatus
 from batches.reports import ending_report, report_of

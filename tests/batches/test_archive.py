@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batches.archive import Archive, Page, index_archive, natural_key
+from batches.archive import Archive, Page
+from batches.directory import index_archive, natural_key
 from batches.errors import ArchiveRefused, DamagedPage
 from tests.pages import a_zip
 
