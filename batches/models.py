@@ -316,6 +316,7 @@ class Sheet(models.Model):
     identity = models.JSONField(default=dict, help_text="column → value")
     doubtful_fields = models.JSONField(default=list, help_text="fields a person has to look at, identity included")
     fit = models.JSONField(null=True, help_text="omr.types.Fit: how the template lies on the page")
+    marks = models.JSONField(default=dict, help_text="field → choices, where identity and answers do not tell them")
     answered = models.PositiveIntegerField(default=0)
     blank = models.PositiveIntegerField(default=0)
     multiple = models.PositiveIntegerField(default=0)
