@@ -12,7 +12,7 @@ from rest_framework.exceptions import APIException, NotAuthenticated, Validation
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from batches.errors import AccessDenied, BatchError, BatchNotFound, WrongState
+from batches.errors import AccessDenied, BatchError, BatchNotFound, PageGone, PageUnusable, WrongState
 from omr.errors import TemplateError
 
 API_PREFIX = "/api/"
@@ -27,6 +27,10 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
             return _refusal(HTTPStatus.FORBIDDEN, "Access denied", "access_denied")
         case WrongState():
             return _refusal(HTTPStatus.CONFLICT, str(error), "wrong_state")
+        case PageGone():
+            return _refusal(HTTPStatus.GONE, str(error), "page_gone")
+        case PageUnusable():
+            return _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), error.code)
         case BatchError():
             return _refusal(HTTPStatus.BAD_REQUEST, error.message, error.code)
         case TemplateError():

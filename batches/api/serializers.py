@@ -117,13 +117,27 @@ class AnswerLine(serializers.ModelSerializer[Answer]):
         fields = ["question", "answer", "confidence", "status"]
 
 
+class SheetLinks(serializers.Serializer[Any]):
+    """A sheet as pictures."""
+
+    image = serializers.CharField(help_text="the page as it was scanned")
+    overlay = serializers.CharField(allow_null=True, help_text="what was read, as SVG; null for one set aside")
+
+
 class SheetDetail(SheetLine):
     """A sheet with its answers, confidences and doubts."""
 
     answers = serializers.SerializerMethodField()
+    links = serializers.SerializerMethodField()
 
     class Meta(SheetLine.Meta):
-        fields = [*SheetLine.Meta.fields, "fit", "answers"]
+        fields = [*SheetLine.Meta.fields, "fit", "answers", "links"]
+
+    @extend_schema_field(SheetLinks)
+    def get_links(self, sheet: Sheet) -> dict[str, str | None]:
+        place = [sheet.batch_id, sheet.pk]
+        overlay = reverse("api-overlay", args=place) if sheet.fit else None
+        return {"image": reverse("api-image", args=place), "overlay": overlay}
 
     @extend_schema_field(AnswerLine(many=True))
     def get_answers(self, sheet: Sheet) -> Any:

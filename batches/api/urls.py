@@ -7,6 +7,7 @@ from batches.api.access import AccessView
 from batches.api.batches import BatchListView, BatchView, CancelView, RetryView
 from batches.api.docs import show_docs
 from batches.api.downloads import AnswersCsvView, ResponsesCsvView, SheetsCsvView
+from batches.api.pictures import ImageView, OverlayView
 from batches.api.sheets import GroupListView, SheetListView, SheetView
 from batches.api.templates import TemplateListView, TemplateView
 from batches.api.tokens import LoginView, RefreshView
@@ -23,6 +24,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<str:batch_id>/groups", GroupListView.as_view(), name="api-groups"),
     path("batches/<str:batch_id>/sheets", SheetListView.as_view(), name="api-sheets"),
     path("batches/<str:batch_id>/sheets/<str:sheet_id>", SheetView.as_view(), name="api-sheet"),
+    path("batches/<str:batch_id>/sheets/<str:sheet_id>/image", ImageView.as_view(), name="api-image"),
+    path("batches/<str:batch_id>/sheets/<str:sheet_id>/overlay.svg", OverlayView.as_view(), name="api-overlay"),
     path("batches/<str:batch_id>/results/sheets.csv", SheetsCsvView.as_view(), name="api-sheets-csv"),
     path("batches/<str:batch_id>/results/answers.csv", AnswersCsvView.as_view(), name="api-answers-csv"),
     path("batches/<str:batch_id>/results/responses.csv", ResponsesCsvView.as_view(), name="api-responses-csv"),

@@ -89,6 +89,7 @@ def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[T]) -> S
         identity=dict(line.identity),
         doubtful_fields=run.form.doubtful_fields(record),
         fit=record.fit_as_dict(),
+        marks=run.form.untold_marks(record),
         answered=line.answered,
         blank=line.blank,
         multiple=line.multiple,

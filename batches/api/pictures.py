@@ -1,0 +1,92 @@
+"""A sheet as pictures: its page as it was scanned, and what was read, to lay over it."""
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from batches.api.sheets import find_sheet
+from batches.archive import Page
+from batches.models import Batch, Sheet
+from batches.pages import find_page, read_picture
+from batches.permissions import get_batch_for
+from batches.readings import read_back
+from omr.overlay import draw_overlay
+from omr.template import parse_template
+
+SVG = "image/svg+xml"
+
+PICTURE_POLICY = "default-src 'none'; sandbox"
+"""A picture opened by itself runs nothing and loads nothing, whatever a stranger has put into it."""
+
+
+class AnyAccept(DefaultContentNegotiation):
+    """Pictures come in their one format whatever the client accepts, and errors as JSON."""
+
+    def select_renderer(
+        self,
+        request: Request,  # noqa: ARG002 - the framework's own signature
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,  # noqa: ARG002
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
+
+
+class PictureView(APIView):
+    renderer_classes = (JSONRenderer,)
+    content_negotiation_class = AnyAccept
+
+    def find(self, request: Request, batch_id: str, sheet_id: str) -> tuple[Batch, Sheet]:
+        batch = get_batch_for(request.user, batch_id)
+        return batch, find_sheet(batch, sheet_id)
+
+
+class ImageView(PictureView):
+    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY}, tags=["results"])
+    def get(self, request: Request, batch_id: str, sheet_id: str) -> HttpResponseBase:
+        """Return the page as it was scanned; one that browsers cannot show as PNG. 410 when its ZIP is gone."""
+        batch, sheet = self.find(request, batch_id, sheet_id)
+        page = find_page(batch, sheet.file_name)
+        etag = _etag(page)
+        if known := get_conditional_response(request._request, etag=etag):
+            return _kept(known, etag)
+        picture = read_picture(batch, page)
+        return _kept(HttpResponse(picture.content, content_type=picture.media_type), etag)
+
+
+class OverlayView(PictureView):
+    @extend_schema(responses={(200, SVG): OpenApiTypes.STR}, tags=["results"])
+    def get(self, request: Request, batch_id: str, sheet_id: str) -> HttpResponseBase:
+        """Return what was read, corrections included, as SVG in pixels of the page as scanned, to lay over it."""
+        batch, sheet = self.find(request, batch_id, sheet_id)
+        template = parse_template(batch.template.document)
+        reading = read_back(template, sheet)
+        if reading is None:
+            sentence = f"{sheet.file_name} was set aside, so there is nothing to draw: {sheet.error_message}"
+            raise NotFound(sentence, "sheet_unreadable")
+        svg = draw_overlay(template, reading.fit, reading.marks, doubtful=sheet.doubtful_fields).encode()
+        etag = f'"{sha256(svg).hexdigest()[:32]}"'
+        known = get_conditional_response(request._request, etag=etag)
+        return _kept(known or HttpResponse(svg, content_type=SVG), etag)
+
+
+def _etag(page: Page) -> str:
+    return f'"{page.crc:08x}-{page.size_bytes:x}-{page.number}"'
+
+
+def _kept(response: HttpResponseBase, etag: str) -> HttpResponseBase:
+    """Let the browser keep a picture, but ask each time whether it may still show it: then only a 304 is sent."""
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    response["Content-Security-Policy"] = PICTURE_POLICY
+    return response

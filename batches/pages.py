@@ -1,0 +1,132 @@
+"""A sheet's page as browsers can show it, read in place from the batch's archive.
+
+Most pages are handed on as they are. What no browser shows (TIFF, PDF) is converted by a short process of its own;
+few of those run at once, and none for long.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from threading import BoundedSemaphore
+
+from batches.archive import Archive, Page
+from batches.directory import index_archive
+from batches.errors import ArchiveRefused, PageGone, PageUnusable
+from batches.models import Batch
+from omr.errors import PageError
+
+SHOWN_BY_BROWSERS: Mapping[bytes, str] = {
+    b"\xff\xd8\xff": "image/jpeg",
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"BM": "image/bmp",
+}
+"""The first bytes of what every browser shows, and its media type. The bytes decide, not a stranger's file name."""
+
+CONVERTED = "image/png"
+CONVERTER = "batches.workers.conversion"
+CONVERSION_SECONDS = 30
+CONVERSIONS_AT_ONCE = 2
+NO_PICTURE = 3  # exit code of the converter: the page's own fault
+
+ARCHIVES_REMEMBERED = 4
+"""Directories that a process keeps: one of 11,500 pages has 4 MB and takes a second to read."""
+
+_ROOT = Path(__file__).resolve().parent.parent
+_converters = BoundedSemaphore(CONVERSIONS_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A page as a browser shows it."""
+
+    content: bytes
+    media_type: str
+
+
+def find_page(batch: Batch, file_name: str) -> Page:
+    """Return where the page of the sheet ``file_name`` lies in the batch's archive.
+
+    Raises:
+        PageGone: the archive is not there any more, or it is another one than that which was read.
+    """
+    try:
+        facts = batch.archive.stat()
+        pages = _index(batch.archive, facts.st_size, facts.st_mtime_ns)
+    except (OSError, ArchiveRefused) as error:
+        raise PageGone(f"{file_name} cannot be shown: the ZIP of this batch is not there any more") from error
+    if file_name in pages:
+        return pages[file_name]
+    member, _, number = file_name.rpartition("#")
+    if member in pages and number.isdecimal():
+        return replace(pages[member], number=int(number), pages=max(2, int(number)))
+    raise PageGone(f"{file_name} is not in the ZIP of this batch any more; somebody has put another one there")
+
+
+@lru_cache(maxsize=ARCHIVES_REMEMBERED)
+def _index(path: Path, size_bytes: int, changed_ns: int) -> dict[str, Page]:  # noqa: ARG001 - they make it another file
+    return {page.member: page for page in index_archive(path)}
+
+
+def read_picture(batch: Batch, page: Page) -> Picture:
+    """Return ``page`` of the batch's archive.
+
+    Raises:
+        PageGone: the archive went while it was read.
+        PageUnusable: it is no picture, or it cannot be shown.
+    """
+    try:
+        content = _read(batch, page) if page.pages == 1 else b""
+    except OSError as error:
+        raise PageGone(f"{page.name} cannot be shown: the ZIP of this batch is not there any more") from error
+    except PageError as error:
+        raise PageUnusable(str(error), code=error.code) from error
+    for signature, media_type in SHOWN_BY_BROWSERS.items():
+        if content.startswith(signature):
+            return Picture(as_stored(content), media_type)
+    return Picture(_convert(batch, page), CONVERTED)
+
+
+def _read(batch: Batch, page: Page) -> bytes:
+    with Archive(batch.archive) as archive:
+        return archive.read(page)
+
+
+def _convert(batch: Batch, page: Page) -> bytes:
+    order = json.dumps({"archive": str(batch.archive), "page": asdict(page)}).encode()
+    command = (sys.executable, "-m", CONVERTER)
+    with _converters:
+        try:
+            done = subprocess.run(
+                command, input=order, capture_output=True, timeout=CONVERSION_SECONDS, cwd=_ROOT, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            sentence = f"{page.name} took more than {CONVERSION_SECONDS} s to convert; look at it in the ZIP"
+            raise PageUnusable(sentence, code="conversion_timeout") from error
+    if done.returncode == NO_PICTURE:
+        code, _, sentence = done.stderr.decode().partition("\n")
+        raise PageUnusable(sentence.strip(), code=code)
+    done.check_returncode()
+    return done.stdout
+
+
+EXIF, SCAN = 0xE1, 0xDA
+
+
+def as_stored(content: bytes) -> bytes:
+    """Return a JPEG without what a camera noted in it, so that browsers do not turn it; all else as it is.
+
+    The reader takes the pixels as they are stored, and the overlay has to lie on the same ones.
+    """
+    if not content.startswith(b"\xff\xd8"):
+        return content
+    place, kept = 2, [content[:2]]
+    while content[place : place + 1] == b"\xff" and place + 4 <= len(content) and content[place + 1] != SCAN:
+        end = place + 2 + int.from_bytes(content[place + 2 : place + 4])
+        if content[place + 1] != EXIF:
+            kept.append(content[place:end])
+        place = end
+    return b"".join((*kept, content[place:]))
