@@ -1,18 +1,26 @@
-"""Find the four filled squares near the corners of a page."""
+"""Find the four filled shapes near the corners of a page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import radians, tan
+from math import pi, radians, tan
 from statistics import median
 
 import cv2
 import numpy as np
 
 from omr.errors import FiducialsNotFound, PoorFit
-from omr.geometry import crop, fit_perspective, measure_residual, measure_scale, scale_matrix, turn_matrix
+from omr.geometry import (
+    complete_corners,
+    crop,
+    fit_perspective,
+    measure_residual,
+    measure_scale,
+    scale_matrix,
+    turn_matrix,
+)
 from omr.image import refuse_blank
-from omr.template import CornerFiducials, Template
+from omr.template import CornerFiducials, Shape, Template
 from omr.types import Gray, Matrix, Points
 
 REACH = 0.10
@@ -23,8 +31,18 @@ LEAST_SIDE, MOST_SIDE = 0.80, 1.35
 """Bounds of the box around a fiducial, in sides of the square. A turn of 5° widens it by 8 %, blur and a threshold by
 two pixels of fifteen; the lower one must exclude a filled bubble (0.7 sides on the shipped template)."""
 
-LEAST_FILL = 0.74
-"""Least share of its box that a fiducial fills: 0.85 for a square turned by 5°, less specks of white dust."""
+LEAST_FILL = {Shape.SQUARE: 0.74, Shape.DISC: 0.70, Shape.L: 0.60}
+"""Least share of its box that a fiducial fills: 0.85 for a square turned by 5°, 0.79 for a disc, 0.75 for an L, less
+specks of white dust."""
+
+MOST_FILL = {Shape.SQUARE: 1.0, Shape.DISC: 0.90, Shape.L: 0.85}
+"""The largest one: half way from a disc or an L to a square."""
+
+LENGTH = {Shape.SQUARE: 1, Shape.DISC: 1, Shape.L: 2}
+"""Edge of the box around a fiducial, in sides of its square."""
+
+LEAST_FOUND = 3
+"""Fiducials that are enough: without perspective, which no scanner makes, three tell where the fourth was."""
 
 LEAST_CONTRAST = 40
 """Gray levels between the dark and the light of a corner; under it there is no ink, only noise (σ ≤ 10)."""
@@ -64,10 +82,13 @@ class Placement:
     scale: float  # pixels per template unit, in the middle of the page
     residual: float  # worst distance of a fiducial from the best affine fit, pixels of the picture
     black: float  # gray level of printed black
+    is_torn: bool = False  # one fiducial is missing, and what is printed near it may be missing too
 
 
 def find_placements(gray: Gray, template: Template) -> Iterator[Placement]:
     """Give the ways in which the template can lie on the page: upright, then upside down.
+
+    Fiducials that differ tell themselves which way is up: then upright is the only way.
 
     Raises:
         BlankPage, FiducialsNotFound, PoorFit
@@ -78,40 +99,46 @@ def find_placements(gray: Gray, template: Template) -> Iterator[Placement]:
         for turned in (matrix, turn_matrix(matrix, template.page_width, template.page_height)):
             yield Placement(matrix=turned, scale=measure_scale(turned, *centre), residual=0.0, black=black)
         return
-    corners, residual = _locate(gray, template)
-    known = np.array(template.fiducials.centres, dtype=np.float32)
-    black = _measure_black(gray, corners, template.fiducials.size * gray.shape[1] / template.page_width)
-    for lying in (corners, corners[[2, 3, 0, 1]]):
+    found = find_fiducials(gray, template)
+    corners, residual = _locate(found, gray, template)
+    seen = np.array([corner for corner in found if corner is not None])
+    known = np.array(template.fiducials.ink_centres, dtype=np.float32)
+    black = _measure_black(gray, seen, template.fiducials.size * gray.shape[1] / template.page_width)
+    for lying in (corners, corners[[2, 3, 0, 1]])[: 2 if are_alike(template.fiducials) else 1]:
         matrix = fit_perspective(known, lying)
-        yield Placement(matrix=matrix, scale=measure_scale(matrix, *centre), residual=residual, black=black)
+        yield Placement(
+            matrix=matrix,
+            scale=measure_scale(matrix, *centre),
+            residual=residual,
+            black=black,
+            is_torn=None in found,
+        )
 
 
-def _locate(gray: Gray, template: Template) -> tuple[Points, float]:
+def are_alike(fiducials: CornerFiducials) -> bool:
+    """Whether a page upside down shows the same fiducials."""
+    return fiducials.shapes[:2] == fiducials.shapes[2:]
+
+
+def _locate(found: tuple[Corner, ...], gray: Gray, template: Template) -> tuple[Points, float]:
     """Return the four centres, (4, 2), and how far they are from an affine fit; or raise what stands in the way."""
-    _refuse_lying(gray, template)
-    found = [corner for corner in find_fiducials(gray, template) if corner is not None]
-    if not found:
+    number = sum(corner is not None for corner in found)
+    if not number:
         refuse_blank(gray)
-    if len(found) < 4:
-        seen = f"{len(found)} of 4 fiducials found, 4 needed"
+    if number < LEAST_FOUND:
+        seen = f"{number} of 4 fiducials found, {LEAST_FOUND} needed"
         raise FiducialsNotFound(f"{seen}; check that the scan is of this template and not cropped")
-    corners = np.array(found, dtype=np.float32)
-    residual = measure_residual(np.array(_fiducials(template).centres, dtype=np.float32), corners)
+    known = np.array(_fiducials(template).ink_centres, dtype=np.float32)
+    corners = complete_corners(known, found)
+    residual = measure_residual(known, corners)
     share = residual / gray.shape[1]
-    if share > MOST_RESIDUAL or not _is_page(found, gray, template):
+    if share > MOST_RESIDUAL or not _is_page(corners.tolist(), gray, template):
         seen = f"four dark squares found that miss the template's fiducials by {share:.1%} of the page's width or more"
         raise PoorFit(f"{seen}, at most {MOST_RESIDUAL:.1%} expected; check for folds and scan the page flat")
     return corners, residual
 
 
-def _refuse_lying(gray: Gray, template: Template) -> None:
-    height, width = gray.shape
-    if (width > height) != (template.page_width > template.page_height) and width != height:
-        seen = f"the picture is {width} wide and {height} high, the template {template.page_width:g} and "
-        raise FiducialsNotFound(f"{seen}{template.page_height:g}; turn the picture by a quarter")
-
-
-def _is_page(corners: list[tuple[float, float]], gray: Gray, template: Template) -> bool:
+def _is_page(corners: Sequence[tuple[float, float]], gray: Gray, template: Template) -> bool:
     """Whether four corners are those of one page: all edges as long and as turned as one another's, and not too much.
 
     The size is free within bounds: a picture may show more than the page.
@@ -136,7 +163,7 @@ def find_fiducials(gray: Gray, template: Template) -> tuple[Corner, ...]:
         gray: the page, or with ``find_upper_fiducials`` its first rows.
         template: one with fiducials.
     """
-    candidates = [_find_squares(gray, template, corner) for corner in range(4)]
+    candidates = [_find_shapes(gray, template, corner) for corner in range(4)]
     if all(candidates):
         return _best_four(candidates, template)
     return _drop_strangers([found[0] if found else None for found in candidates], gray, template)
@@ -144,7 +171,7 @@ def find_fiducials(gray: Gray, template: Template) -> tuple[Corner, ...]:
 
 def find_upper_fiducials(gray: Gray, template: Template) -> tuple[Corner, Corner]:
     """Return the two upper centres, each None unless both are there and lie as the template says."""
-    pairs = product(_find_squares(gray, template, 0), _find_squares(gray, template, 1))
+    pairs = product(_find_shapes(gray, template, 0), _find_shapes(gray, template, 1))
     for left, right in pairs:
         if _agree(left, right, (0, 1), gray, template):
             return left, right
@@ -169,10 +196,10 @@ def _scales(gray: Gray, template: Template) -> tuple[float, float]:
     return width / template.page_width, height / template.page_height
 
 
-def _find_squares(gray: Gray, template: Template, corner: int) -> list[tuple[float, float]]:
-    """Return the centres of the dark squares near a corner, the most square first."""
+def _find_shapes(gray: Gray, template: Template, corner: int) -> list[tuple[float, float]]:
+    """Return the middles of the dark shapes near a corner, the likeliest first."""
     fiducials, (scale_x, scale_y) = _fiducials(template), _scales(gray, template)
-    x, y = fiducials.centres[corner]
+    (x, y), shape = fiducials.ink_centres[corner], fiducials.shapes[corner]
     reach = REACH * template.page_width
     window, (left, top) = crop(gray, (x * scale_x, y * scale_y), (reach * scale_x, reach * scale_y))
     side = fiducials.size * (scale_x + scale_y) / 2
@@ -188,19 +215,22 @@ def _find_squares(gray: Gray, template: Template, corner: int) -> list[tuple[flo
     broad = max(3, int(side / 3) | 1)
     broad_parts = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((broad, broad), np.uint8)).astype(np.uint8, copy=False)
     paper = lightest - EDGE * (lightest - darkest)
-    found = [_weigh_centre(window, box, paper) for box in _find_boxes(broad_parts, side)]
+    found = [_weigh_centre(window, box, paper) for box in _find_boxes(broad_parts, side, shape)]
     return [(left + x, top + y) for x, y in found]
 
 
-def _find_boxes(mask: Gray, side: float) -> list[tuple[int, int, int, int]]:
-    """Return left, top, width and height of the squares of ``side`` pixels in ``mask``, the likeliest first."""
+def _find_boxes(mask: Gray, side: float, shape: Shape) -> list[tuple[int, int, int, int]]:
+    """Return left, top, width and height of the shapes with squares of ``side`` pixels in ``mask``, likeliest first."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
-    found = []
+    found, length = [], side * LENGTH[shape]
     for left, top, width, height, area in stats[1:].tolist():
-        is_square = LEAST_SIDE * side <= min(width, height) and max(width, height) <= MOST_SIDE * side
-        if is_square and area >= LEAST_FILL * width * height:
-            found.append((abs(area / side**2 - 1), (left, top, width, height)))
+        has_size = LEAST_SIDE * length <= min(width, height) and max(width, height) <= MOST_SIDE * length
+        if has_size and LEAST_FILL[shape] <= area / (width * height) <= MOST_FILL[shape]:
+            found.append((abs(area / length**2 - _USUAL_FILL[shape]), (left, top, width, height)))
     return [box for _, box in sorted(found)[:MOST_CANDIDATES]]
+
+
+_USUAL_FILL = {Shape.SQUARE: 1.0, Shape.DISC: pi / 4, Shape.L: 3 / 4}
 
 
 def _weigh_centre(window: Gray, box: tuple[int, int, int, int], paper: float) -> tuple[float, float]:
@@ -217,7 +247,7 @@ def _weigh_centre(window: Gray, box: tuple[int, int, int, int], paper: float) ->
 def _best_four(candidates: list[list[tuple[float, float]]], template: Template) -> tuple[Corner, ...]:
     if all(len(found) == 1 for found in candidates):
         return tuple(found[0] for found in candidates)
-    centres = np.array(_fiducials(template).centres, dtype=np.float32)
+    centres = np.array(_fiducials(template).ink_centres, dtype=np.float32)
 
     def residual(four: tuple[tuple[float, float], ...]) -> float:
         return measure_residual(centres, np.array(four, dtype=np.float32))
@@ -252,6 +282,6 @@ def _compare(
     As complex numbers, such a quotient is how much longer the one is and how far it is turned.
     """
     scale_x, scale_y = _scales(gray, template)
-    (from_x, from_y), (to_x, to_y) = (_fiducials(template).centres[corner] for corner in corners)
+    (from_x, from_y), (to_x, to_y) = (_fiducials(template).ink_centres[corner] for corner in corners)
     expected = complex((to_x - from_x) * scale_x, (to_y - from_y) * scale_y)
     return complex(other[0] - one[0], other[1] - one[1]) / expected

@@ -3,6 +3,8 @@
 A pixel's coordinates name its centre: the first pixel of an image lies at (0, 0), its outer corner at (-0.5, -0.5).
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +46,33 @@ def to_pixels(matrix: Matrix, points: Points) -> Points:
     return (moved[:, :2] / moved[:, 2:]).astype(np.float32)
 
 
+def complete_corners(template_points: Points, found: Sequence[tuple[float, float] | None]) -> Points:
+    """Return four pixels for four template points, (4, 2); a single one that was not found lies where the others say.
+
+    Three points allow shift, turn, scale and shear, and no perspective.
+    """
+    seen = [i for i, pixel in enumerate(found) if pixel is not None]
+    pixels = np.array([pixel or (0.0, 0.0) for pixel in found], dtype=np.float32)
+    if len(seen) == len(found):
+        return pixels
+    affine = cv2.getAffineTransform(template_points[seen], pixels[seen])
+    (missing,) = set(range(len(found))) - set(seen)
+    pixels[missing] = affine @ np.array([*template_points[missing], 1.0])
+    return pixels
+
+
+def quarter_turn_matrix(quarters: int, width: int, height: int) -> Matrix:
+    """Return the way back from ``numpy.rot90(picture, quarters)`` to the picture, ``width`` × ``height`` pixels."""
+    left, top = (width - 1.0, height - 1.0)
+    back = {
+        0: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+        1: [[0.0, -1.0, left], [1.0, 0.0, 0.0]],
+        2: [[-1.0, 0.0, left], [0.0, -1.0, top]],
+        3: [[0.0, 1.0, 0.0], [-1.0, 0.0, top]],
+    }
+    return np.array([*back[quarters % 4], [0.0, 0.0, 1.0]])
+
+
 def measure_residual(template_points: Points, pixels: Points) -> float:
     """Return how far, at worst, four ``pixels`` lie from the best affine image of ``template_points``, in pixels.
 
@@ -68,6 +97,27 @@ def measure_scale(matrix: Matrix, x: float, y: float) -> float:
     """Return pixels per template unit around (x, y), template units: the root of the local change of area."""
     depth = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
     return float(abs(np.linalg.det(matrix) / depth**3) ** 0.5)
+
+
+def measure_lean(matrix: Matrix, corners: npt.NDArray[np.float64]) -> float:
+    """Return how far the picture of a rectangle is from one that lies straight and has square units.
+
+    Args:
+        matrix: template units → pixels.
+        corners: of the rectangle, (4, 2) template units: top left, top right, bottom right, bottom left.
+
+    Returns:
+        The worst difference between an edge and what it would be at the mean scale, as a share of the edge's length.
+    """
+    pixels = to_pixels(matrix, np.asarray(corners, np.float32)).astype(np.float64)
+    ways = np.array([(corners[b] - corners[a], pixels[b] - pixels[a]) for a, b in ((0, 1), (1, 2), (3, 2), (0, 3))])
+    numbers = ways[:, :, 0] + 1j * ways[:, :, 1]
+    known, seen = numbers[:, 0], numbers[:, 1]
+    ratios = seen[np.abs(known) > 0] / known[np.abs(known) > 0]
+    if len(ratios) == 0:
+        return 0.0
+    scale = float(np.abs(ratios).mean())
+    return float(np.abs(ratios / scale - 1).max())
 
 
 def flat_indices(points: Points, width: int) -> Indices:

@@ -7,13 +7,17 @@ Lengths are in template units: ``pageDimensions`` says how many there are across
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from omr.code_places import CodePlace, parse_candidate_columns, parse_code_places
 from omr.errors import TemplateError
+from omr.nodes import Node, is_pair, shown
+from omr.preprocessors import OWN, Preprocessor, parse_preprocessors
 
 SHIPPED = Path(__file__).parent / "sheets"
 """Templates that come with the project, a folder each with its ``template.json``."""
@@ -30,6 +34,9 @@ FIELD_TYPES: Mapping[str, tuple[tuple[str, ...], str]] = {
 _RANGE = re.compile(r"(?P<stem>.*?)(?P<first>\d+)\.{2,3}(?P<last>\d+)")
 _QUESTION = re.compile(r"q(\d+)")
 MOST_LABELS_IN_A_RANGE = 1000
+
+PROCESSING_WIDTH = 666.0
+"""OMRChecker's own default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +83,39 @@ class Column:
         return int(match[1]) if match else None
 
 
+class Shape(StrEnum):
+    """What a fiducial looks like."""
+
+    SQUARE = "square"
+    DISC = "disc"
+    L = "L"  # a square in the corner and one more on both sides of it along the edges of the page
+
+    @property
+    def off_centre(self) -> float:
+        """How far the middle of the ink lies inside the page from the corner square's, in sides across and down."""
+        return 1 / 3 if self is Shape.L else 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CornerFiducials:
-    """Four filled squares near the corners of the page."""
+    """Four filled shapes near the corners of the page."""
 
     size: float  # edge of a square, template units
     centres: tuple[tuple[float, float], ...]  # (x, y), template units: top left, top right, bottom right, bottom left
     on_covers: bool = False  # whether the covers of this template carry them too
+    shapes: tuple[Shape, ...] = (Shape.SQUARE,) * 4
+
+    @property
+    def ink_centres(self) -> tuple[tuple[float, float], ...]:
+        """The middle of the ink of each, (x, y), template units: what is found on a page."""
+        return tuple(
+            (x + dx * self.size * shape.off_centre, y + dy * self.size * shape.off_centre)
+            for (x, y), (dx, dy), shape in zip(self.centres, _INWARD, self.shapes, strict=True)
+        )
+
+
+_INWARD = ((1, 1), (-1, 1), (-1, -1), (1, -1))
+"""From each corner, the way into the page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +127,11 @@ class Template:
     blocks: tuple[FieldBlock, ...]
     columns: tuple[Column, ...]
     fiducials: CornerFiducials | None
+    codes: tuple[CodePlace, ...] = ()  # printed on the sheet, beside its bubbles
+    candidate_columns: tuple[str, ...] = ()  # of identity: those that say whose sheet it is
+    steps: tuple[Preprocessor, ...] = ()  # OMRChecker's preprocessors, in order
+    is_foreign: bool = False  # other print than this project's: black letters, boxes, shaded columns
+    processing_width: float = PROCESSING_WIDTH  # of the picture that the steps' lengths are meant for, pixels
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what defines the template, not what was computed from it.
@@ -143,7 +181,7 @@ def parse_template(document: Any) -> Template:
     Raises:
         TemplateError: names the path of the key that is wrong, what was seen and what to do.
     """
-    page = _Node(document, "template")
+    page = Node(document)
     page_width, page_height = page.pair("pageDimensions")
     bubble_size = page.pair("bubbleDimensions") if "bubbleDimensions" in page.members() else None
     empty_value = page.text("emptyValue", "")
@@ -151,78 +189,26 @@ def parse_template(document: Any) -> Template:
     if not blocks:
         raise TemplateError("fieldBlocks", "is empty", "describe at least one block of bubbles")
     _refuse_repeated(blocks)
+    steps, fiducials = parse_preprocessors(page), _parse_fiducials(page)
+    codes = parse_code_places(page.members())
+    columns = _with_codes(_parse_columns(page, blocks), codes)
     template = Template(
         page_width=page_width,
         page_height=page_height,
         blocks=blocks,
-        columns=_parse_columns(page, blocks),
-        fiducials=_parse_fiducials(page),
+        columns=columns,
+        codes=codes,
+        candidate_columns=parse_candidate_columns(page.members(), _identity_names(columns)),
+        fiducials=fiducials,
+        steps=steps,
+        is_foreign=page.flag("foreignPrint", default=bool(steps) and fiducials is None),
+        processing_width=_parse_processing_width(page),
     )
     _refuse_outside(template)
     return template
 
 
-class _Node:
-    """A value in the JSON together with the path that leads to it, for the error's sentence."""
-
-    def __init__(self, value: Any, path: str) -> None:
-        self.value, self.path = value, path
-
-    def members(self) -> dict[str, Any]:
-        if not isinstance(self.value, dict):
-            raise TemplateError(self.path, f"is {_shown(self.value)}", "give an object")
-        return self.value
-
-    def child(self, key: str) -> "_Node":
-        if key not in self.members():
-            raise TemplateError(self._below(key), "is missing", "add it")
-        return _Node(self.value[key], self._below(key))
-
-    def children(self) -> Iterator["_Node"]:
-        return (self.child(key) for key in self.members())
-
-    def number(self, key: str) -> float:
-        node = self.child(key)
-        if isinstance(node.value, bool) or not isinstance(node.value, int | float):
-            raise TemplateError(node.path, f"is {_shown(node.value)}", "give a number")
-        return float(node.value)
-
-    def pair(self, key: str) -> tuple[float, float]:
-        node = self.child(key)
-        if not _is_pair(node.value):
-            raise TemplateError(node.path, f"is {_shown(node.value)}", "give two positive numbers: [width, height]")
-        return float(node.value[0]), float(node.value[1])
-
-    def text(self, key: str, default: str) -> str:
-        value = self.members().get(key, default)
-        if not isinstance(value, str):
-            raise TemplateError(self._below(key), f"is {_shown(value)}", "give a string")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        node = self.child(key)
-        if not isinstance(node.value, list) or not node.value or not all(isinstance(v, str) for v in node.value):
-            raise TemplateError(node.path, f"is {_shown(node.value)}", "give a list of strings")
-        return tuple(node.value)
-
-    def _below(self, key: str) -> str:
-        return key if self.path == "template" else f"{self.path}.{key}"
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _is_pair(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(v, int | float) and not isinstance(v, bool) and v >= 0 for v in value)
-    )
-
-
-def _parse_block(node: _Node, page_bubble: tuple[float, float] | None, page_empty: str) -> FieldBlock:
+def _parse_block(node: Node, page_bubble: tuple[float, float] | None, page_empty: str) -> FieldBlock:
     values, direction = _values_and_direction(node)
     bubble_size = node.pair("bubbleDimensions") if "bubbleDimensions" in node.members() else page_bubble
     if bubble_size is None:
@@ -254,39 +240,40 @@ def _parse_block(node: _Node, page_bubble: tuple[float, float] | None, page_empt
     return FieldBlock(name=node.path.rpartition(".")[2], direction=direction, fields=fields)
 
 
-def _values_and_direction(node: _Node) -> tuple[tuple[str, ...], str]:
+def _values_and_direction(node: Node) -> tuple[tuple[str, ...], str]:
     kind = node.text("fieldType", "")
     if kind and kind not in FIELD_TYPES:
-        raise TemplateError(f"{node.path}.fieldType", f"is {_shown(kind)}", f"give one of {', '.join(FIELD_TYPES)}")
+        raise TemplateError(f"{node.path}.fieldType", f"is {shown(kind)}", f"give one of {', '.join(FIELD_TYPES)}")
     values, direction = FIELD_TYPES.get(kind, ((), "horizontal"))
     if "bubbleValues" in node.members():
         values = node.texts("bubbleValues")
     if not values:
         raise TemplateError(node.path, "has neither fieldType nor bubbleValues", "give one of them")
     if len(set(values)) != len(values):
-        raise TemplateError(f"{node.path}.bubbleValues", f"is {_shown(list(values))}", "give each value once")
+        raise TemplateError(f"{node.path}.bubbleValues", f"is {shown(list(values))}", "give each value once")
     direction = node.text("direction", direction)
     if direction not in ("horizontal", "vertical"):
-        raise TemplateError(f"{node.path}.direction", f"is {_shown(direction)}", 'give "horizontal" or "vertical"')
+        raise TemplateError(f"{node.path}.direction", f"is {shown(direction)}", 'give "horizontal" or "vertical"')
     return values, direction
 
 
-def _labels(node: _Node, key: str) -> tuple[str, ...]:
+def _labels(node: Node, key: str) -> tuple[str, ...]:
     """Return the labels under ``key`` with ranges such as ``q1..5`` written out."""
-    return tuple(name for label in node.texts(key) for name in _expand(label, f"{node.path}.{key}"))
+    return tuple(name for label in node.texts(key) for name in expand_label(label, f"{node.path}.{key}"))
 
 
-def _expand(label: str, path: str) -> Sequence[str]:
+def expand_label(label: str, path: str) -> Sequence[str]:
+    """Return the labels that ``label`` stands for: ``q1..5`` is a range; ``path`` is for the error."""
     match = _RANGE.fullmatch(label)
     if not match:
         return (label,)
     first, last = int(match["first"]), int(match["last"])
     if not first < last < first + MOST_LABELS_IN_A_RANGE:
-        raise TemplateError(path, f"has the range {_shown(label)}", "write ranges as q1..5, the smaller number first")
+        raise TemplateError(path, f"has the range {shown(label)}", "write ranges as q1..5, the smaller number first")
     return [f"{match['stem']}{number}" for number in range(first, last + 1)]
 
 
-def _parse_columns(page: _Node, blocks: tuple[FieldBlock, ...]) -> tuple[Column, ...]:
+def _parse_columns(page: Node, blocks: tuple[FieldBlock, ...]) -> tuple[Column, ...]:
     names = [field.name for block in blocks for field in block.fields]
     custom = _parse_custom_labels(page, set(names))
     joined = {name for column in custom for name in column.fields}
@@ -294,43 +281,59 @@ def _parse_columns(page: _Node, blocks: tuple[FieldBlock, ...]) -> tuple[Column,
     known = {column.name: column for column in (*custom, *alone)}
     if not page.members().get("outputColumns"):
         return tuple(known.values())
-    wanted = [name for label in page.texts("outputColumns") for name in _expand(label, "outputColumns")]
+    wanted = [name for label in page.texts("outputColumns") for name in expand_label(label, "outputColumns")]
     if unknown := [name for name in wanted if name not in known]:
-        raise TemplateError("outputColumns", f"names {_shown(unknown)}", "name field labels or custom labels only")
+        raise TemplateError("outputColumns", f"names {shown(unknown)}", "name field labels or custom labels only")
     return tuple(known[name] for name in wanted)
 
 
-def _parse_custom_labels(page: _Node, names: set[str]) -> list[Column]:
+def _with_codes(columns: tuple[Column, ...], codes: tuple[CodePlace, ...]) -> tuple[Column, ...]:
+    """Return ``columns`` and, after them, those that only a code tells."""
+    names = {column.name for column in columns}
+    for place in codes:
+        if _QUESTION.fullmatch(place.column):
+            raise TemplateError(f"codes.{place.column}", "is a question", "give codes to columns of identity only")
+    return (*columns, *(Column(name=place.column, fields=()) for place in codes if place.column not in names))
+
+
+def _identity_names(columns: tuple[Column, ...]) -> tuple[str, ...]:
+    return tuple(column.name for column in columns if column.question is None)
+
+
+def _parse_custom_labels(page: Node, names: set[str]) -> list[Column]:
     if "customLabels" not in page.members():
         return []
     node = page.child("customLabels")
     columns = [Column(name=name, fields=_labels(node, name)) for name in node.members()]
     for column in columns:
         if missing := [name for name in column.fields if name not in names]:
-            raise TemplateError(f"customLabels.{column.name}", f"names {_shown(missing)}", "name field labels only")
+            raise TemplateError(f"customLabels.{column.name}", f"names {shown(missing)}", "name field labels only")
     return columns
 
 
-def _parse_fiducials(page: _Node) -> CornerFiducials | None:
-    steps = page.members().get("preProcessors", [])
-    if not isinstance(steps, list):
-        raise TemplateError("preProcessors", f"is {_shown(steps)}", "give a list")
-    for i, step in enumerate(steps):
-        node = _Node(step, f"preProcessors[{i}]")
-        if node.text("name", "") == "CornerFiducials":
-            return _parse_corner_fiducials(node.child("options"))
-    return None
+def _parse_processing_width(page: Node) -> float:
+    """Return what a folder's ``config.json`` says of the size at which OMRChecker processes a page."""
+    dimensions = page.optional("config", {}).optional("dimensions", {})
+    return dimensions.number_between("processing_width", (50, 20_000), PROCESSING_WIDTH)
 
 
-def _parse_corner_fiducials(options: _Node) -> CornerFiducials:
+def _parse_fiducials(page: Node) -> CornerFiducials | None:
+    own = [step for step in page.optional("preProcessors", []).elements() if step.text("name", "") == OWN]
+    return _parse_corner_fiducials(own[0].child("options")) if own else None
+
+
+def _parse_corner_fiducials(options: Node) -> CornerFiducials:
     centres = options.child("centres")
-    if not isinstance(centres.value, list) or len(centres.value) != 4 or not all(map(_is_pair, centres.value)):
-        remedy = "give four pairs [x, y]: top left, top right, bottom right, bottom left"
-        raise TemplateError(centres.path, f"is {_shown(centres.value)}", remedy)
+    if not isinstance(centres.value, list) or len(centres.value) != 4 or not all(map(is_pair, centres.value)):
+        raise centres.refuse("give four pairs [x, y]: top left, top right, bottom right, bottom left")
+    shapes = options.optional("shapes", [Shape.SQUARE] * 4)
+    if not isinstance(shapes.value, list) or len(shapes.value) != 4 or not set(shapes.value) <= set(Shape):
+        raise shapes.refuse(f"give four of {', '.join(Shape)}, in the order of the centres")
     return CornerFiducials(
         size=options.number("size"),
         centres=tuple((float(x), float(y)) for x, y in centres.value),
         on_covers=bool(options.members().get("onCovers", False)),
+        shapes=tuple(map(Shape, shapes.value)),
     )
 
 
@@ -339,7 +342,7 @@ def _refuse_repeated(blocks: tuple[FieldBlock, ...]) -> None:
     for block in blocks:
         for field in block.fields:
             if field.name in seen:
-                problem = f"repeats {_shown(field.name)} of {seen[field.name]}"
+                problem = f"repeats {shown(field.name)} of {seen[field.name]}"
                 raise TemplateError(f"fieldBlocks.{block.name}.fieldLabels", problem, "give each label once")
             seen[field.name] = block.name
 
