@@ -3,7 +3,7 @@
 ``REDIS_URL`` set: that one is used, and nothing is started. Otherwise the first process of a checkout
 starts a keeper (``redis_keeper.py``), and the keeper starts the server. Every user holds a shared lock on
 ``users.lock`` for as long as it lives; the keeper waits for the exclusive lock, which the kernel gives it when
-the last user is gone, however it went, and stops the server.
+the last user is gone, however it went, and stops the server. A server that dies meanwhile is started again on its port.
 """
 
 import fcntl
@@ -81,7 +81,6 @@ def _start_keeper(folder: Path) -> str:
     program = find_program()
     if program is None:
         raise RedisUnavailable(NO_SERVER)
-    (folder / "url").unlink(missing_ok=True)
     with (folder / "redis.log").open("ab") as log:
         # A session of its own: Ctrl-C in the terminal must not end Redis before those who use it.
         keeper = subprocess.Popen(
@@ -97,7 +96,7 @@ def _start_keeper(folder: Path) -> str:
         if url := _running(folder):
             keeper.returncode = 0  # it outlives us on purpose: no warning about a child left running
             return url
-        if keeper.poll() is not None:
-            break
+        if keeper.poll():
+            break  # 0 would be: another keeper is here, and its server is about to answer
         time.sleep(0.02)
     raise RedisUnavailable(f"{program} did not start; {folder / 'redis.log'} says why")

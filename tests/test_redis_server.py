@@ -82,15 +82,28 @@ def test_what_was_written_is_there_after_the_server_was_stopped_and_started(tmp_
         assert server.get("kept") == b"yes"
 
 
-def test_a_server_that_died_is_started_again_by_the_next_process(tmp_path: Path) -> None:
+def test_a_server_that_dies_is_started_again_where_its_users_know_it_with_what_it_held(tmp_path: Path) -> None:
     with a_user(tmp_path) as (url, _):
         with redis.Redis.from_url(url) as server:
+            server.set("kept", "yes")
             pid = server.info("server")["process_id"]
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not answers(url))
 
-        with a_user(tmp_path) as (again, _):
-            assert answers(again)
+        wait_until(lambda: answers(url))
+
+        with a_user(tmp_path) as (again, _), redis.Redis.from_url(url) as server:
+            assert again == url
+            assert server.get("kept") == b"yes"
+
+
+def test_a_server_that_cannot_start_is_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "redis-server"
+    broken.write_text("#!/bin/sh\necho no >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    with pytest.raises(redis_server.RedisUnavailable, match=r"did not start; .*redis\.log says why"):
+        redis_server.join_own_server(tmp_path / "redis")
 
 
 def test_the_server_listens_on_this_machine_only(tmp_path: Path) -> None:
