@@ -1,0 +1,21 @@
+"""Which answer key a command means."""
+
+from pathlib import Path
+
+from django.core.management.base import CommandError
+
+from batches.management.arguments import WRONG_USAGE
+from omr.answer_key import load_key
+from omr.errors import TemplateError
+from omr.scoring import AnswerKey
+from omr.template import Template
+
+
+def find_key(path: Path, template: Template) -> AnswerKey:
+    """Return the key in the file ``path``; CommandError when it cannot be used with ``template``."""
+    try:
+        key = load_key(path)
+        key.refuse_other_template(template)
+    except TemplateError as error:
+        raise CommandError(f"answer key {path}: {error}", returncode=WRONG_USAGE) from error
+    return key
