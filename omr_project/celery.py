@@ -1,4 +1,4 @@
-"""The application of Celery workers: ``celery --app omr_project.celery worker``. It loads no Django.
+"""The application of Celery workers: ``celery --app omr_project.celery worker``. It sets up no Django.
 
 Its one variable, REDIS_URL, is read here and not in the settings, which a worker does not have.
 """

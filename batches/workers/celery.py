@@ -220,13 +220,14 @@ class _Census:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._warned_at = -float("inf")
+        self._first_until = time.monotonic() + 2 * ANSWER_SECONDS
         self._thread = threading.Thread(target=self._keep, name="census of workers", daemon=True)
         self._thread.start()
 
     @property
     def processes(self) -> int:
         """How many there were at the last count; the first one is waited for."""
-        self._counted.wait(2 * ANSWER_SECONDS)
+        self._counted.wait(max(self._first_until - time.monotonic(), 0.0))
         return self._processes
 
     def is_time_to_warn(self) -> bool:

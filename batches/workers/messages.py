@@ -5,7 +5,7 @@ what tells a page's place travels: neither pixels nor the address of Redis, whic
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
 from enum import StrEnum
 from functools import cache
@@ -102,7 +102,7 @@ class Outcome:
     details: str = ""
 
     def packed(self) -> bytes:
-        verdicts = [astuple(verdict) for verdict in self.verdicts]
+        verdicts = [asdict(verdict) for verdict in self.verdicts]
         packed: bytes = msgpack.packb((self.name, self.end, verdicts, self.code, self.message, self.details))
         return packed
 
@@ -119,16 +119,8 @@ class Outcome:
         )
 
 
-def _verdict(values: Sequence[Any]) -> Verdict:
-    kind, code, error_code, error_message, needs_review, pages = values
-    return Verdict(
-        kind=PageKind(kind),
-        code=code,
-        error_code=error_code,
-        error_message=error_message,
-        needs_review=needs_review,
-        pages=pages,
-    )
+def _verdict(values: dict[str, Any]) -> Verdict:
+    return Verdict(**values | {"kind": PageKind(values["kind"])})
 
 
 @cache

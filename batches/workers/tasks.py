@@ -1,4 +1,4 @@
-"""What a Celery worker does with an order. It loads no Django, and OpenCV only where orders are worked on."""
+"""What a Celery worker does with an order. It sets up no Django, and OpenCV only where orders are worked on."""
 
 import socket
 import threading
@@ -39,12 +39,14 @@ def make_app(redis_url: str) -> Celery:
         broker_transport_options={
             "global_keyprefix": KEY_PREFIX,
             "visibility_timeout": VISIBILITY_SECONDS,
+            # For a Redis that is away: who sends an order has a patience of its own, and other things to look after.
             "socket_connect_timeout": 1.0,
+            "connect_retries_timeout": 0.2,
         },
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker waits for its Redis, however long it takes
         task_default_queue=QUEUE,
-        task_publish_retry=False,  # the runner has its own patience, and looks after other things meanwhile
+        task_publish_retry=False,
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
@@ -52,13 +54,13 @@ def make_app(redis_url: str) -> Celery:
         task_reject_on_worker_lost=True,
         task_time_limit=CHUNK_SECONDS,
         worker_prefetch_multiplier=1,
-        worker_lost_wait=1.0,  # nothing comes from the dead: outcomes go through Redis
+        worker_lost_wait=0.5,  # nothing comes from the dead: outcomes go through Redis
     )
 
-    @app.task(name=TASK)
     def work_on_chunk(message: dict[str, Any]) -> None:
         work_on(message, redis_url)
 
+    app.task(name=TASK)(work_on_chunk)
     return app
 
 
