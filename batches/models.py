@@ -315,6 +315,7 @@ class Sheet(models.Model):
     error_message = models.TextField(blank=True)
     identity = models.JSONField(default=dict, help_text="column → value")
     doubtful_fields = models.JSONField(default=list, help_text="fields a person has to look at, identity included")
+    review_reasons = models.JSONField(default=list, help_text="codes and messages, where fields do not say why")
     fit = models.JSONField(null=True, help_text="omr.types.Fit: how the template lies on the page")
     marks = models.JSONField(default=dict, help_text="field → choices, where identity and answers do not tell them")
     answered = models.PositiveIntegerField(default=0)

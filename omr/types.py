@@ -59,6 +59,7 @@ class Reading:
 
     marks: tuple[Mark, ...]  # in the order of Template.fields
     fit: Fit
+    codes: tuple[tuple[str, ...], ...] = ()  # in the order of Template.codes; () could not be read, several differ
 
     @cached_property
     def _by_field(self) -> dict[str, Mark]:

@@ -107,7 +107,8 @@ class SheetLine(serializers.ModelSerializer[Sheet]):
         model = Sheet
         fields = [
             *("id", "group", "number", "position", "file_name", "status", "identity"),
-            *("answered", "blank", "multiple", "doubtful", "doubtful_fields", "error_code", "error_message"),
+            *("answered", "blank", "multiple", "doubtful", "doubtful_fields"),
+            *("review_reasons", "error_code", "error_message"),
         ]
 
 

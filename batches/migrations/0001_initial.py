@@ -113,6 +113,7 @@ class Migration(migrations.Migration):
                 ('error_message', models.TextField(blank=True)),
                 ('identity', models.JSONField(default=dict, help_text='column → value')),
                 ('doubtful_fields', models.JSONField(default=list, help_text='fields a person has to look at, identity included')),
+                ('review_reasons', models.JSONField(default=list, help_text='codes and messages, where fields do not say why')),
                 ('fit', models.JSONField(help_text='omr.types.Fit: how the template lies on the page', null=True)),
                 ('answered', models.PositiveIntegerField(default=0)),
                 ('blank', models.PositiveIntegerField(default=0)),

@@ -6,14 +6,13 @@ from typing import Generic, TypeVar
 
 from batches.archive import Page
 from batches.models import AnswerStatus, SheetStatus
+from batches.pipeline.duplicates import Twins
 from batches.pipeline.workspace import Workspace
 from batches.results import AnswerLine, SheetLine
+from batches.workers.identity import ReviewReason
 from batches.workers.records import BLANK, Choice, Form, PageRecord, read_records
 
 T = TypeVar("T")
-
-UNCLEAR = "?"
-"""In the place of a character of identity that is blank or marked twice, beside others that are clear."""
 
 _Seen = tuple[Choice, int, bool]
 """Of one field: what is marked, confidence in percent, whether it is doubtful."""
@@ -25,6 +24,7 @@ class ReadSheet(Generic[T]):
 
     group: int  # position of its group in the plan, from 0
     page: Page
+    reasons: tuple[ReviewReason, ...]  # for a person to look at it, besides doubtful fields
     line: SheetLine
     record: PageRecord
     answers: Sequence[tuple[AnswerLine, T]]  # by question, each with the form of it that was asked for
@@ -37,51 +37,32 @@ def read_sheets(workspace: Workspace, form: Form, make: Callable[[AnswerLine], T
         make: gives the form of an answer that the caller writes; called once for each distinct answer.
     """
     plan, pages = workspace.read_plan(), workspace.read_index().pages
-    table = _AnswerTable(form, make)
+    table, twins = _AnswerTable(form, make), Twins(plan, pages, workspace.read_duplicates())
     with workspace.readings.open("rb") as file:
-        for sheet, record in zip(plan.sheets, read_records(file), strict=True):
+        for position, (sheet, record) in enumerate(zip(plan.sheets, read_records(file), strict=True)):
+            settled = form.settle_identity(record)
+            reasons = (*form.identity_reasons(settled), *twins.reasons(position))
             answers = table.of(record)
             statuses = [answer.status for answer, _ in answers]
             line = SheetLine(
                 group_code=plan.groups[sheet.group].code,
                 number=sheet.number,
                 file_name=pages[sheet.index].name,
-                status=_status(form, record).value,
-                identity=_identity(form, record),
+                status=_status(form, record, reasons).value,
+                identity={name: column.value for name, column in settled.items()},
                 answered=statuses.count(AnswerStatus.SINGLE.value),
                 blank=statuses.count(AnswerStatus.BLANK.value),
                 multiple=statuses.count(AnswerStatus.MULTIPLE.value),
                 doubtful=statuses.count(AnswerStatus.DOUBTFUL.value),
             )
-            yield ReadSheet(group=sheet.group, page=pages[sheet.index], line=line, record=record, answers=answers)
+            page = pages[sheet.index]
+            yield ReadSheet(group=sheet.group, page=page, reasons=reasons, line=line, record=record, answers=answers)
 
 
-def _status(form: Form, record: PageRecord) -> SheetStatus:
+def _status(form: Form, record: PageRecord, reasons: Sequence[ReviewReason]) -> SheetStatus:
     if not record.is_read:
         return SheetStatus.UNREADABLE
-    return SheetStatus.REVIEW if form.needs_review(record) else SheetStatus.READ
-
-
-def _identity(form: Form, record: PageRecord) -> dict[str, str]:
-    """Return what each column of identity says; empty when nothing is marked in it."""
-    if not record.is_read:
-        return {}
-    columns = {}
-    for column in form.template.identity:
-        positions = form.positions(column)
-        if len(positions) == 1:
-            columns[column.name] = _text(form, positions[0], record.choices[positions[0]])
-        elif all(record.choices[p] == BLANK for p in positions):
-            columns[column.name] = ""
-        else:
-            columns[column.name] = "".join(_character(form, p, record.choices[p]) for p in positions)
-    return columns
-
-
-def _character(form: Form, position: int, choice: Choice) -> str:
-    if isinstance(choice, tuple) or choice == BLANK:
-        return form.template.fields[position].empty_value or UNCLEAR if choice == BLANK else UNCLEAR
-    return form.values[position][choice]
+    return SheetStatus.REVIEW if reasons or form.needs_review(record) else SheetStatus.READ
 
 
 def _text(form: Form, position: int, choice: Choice) -> str:

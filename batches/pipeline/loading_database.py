@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import islice
 from typing import TypeVar
 
@@ -88,6 +89,7 @@ def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[T]) -> S
         error_message=record.error_message,
         identity=dict(line.identity),
         doubtful_fields=run.form.doubtful_fields(record),
+        review_reasons=[asdict(reason) for reason in sheet.reasons],
         fit=record.fit_as_dict(),
         marks=run.form.untold_marks(record),
         answered=line.answered,

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -70,6 +70,10 @@ class Workspace:
         return self.folder / "readings.msgpack"
 
     @property
+    def duplicates(self) -> Path:
+        return self.folder / "duplicates.json"
+
+    @property
     def sheets_csv(self) -> Path:
         return self.results / "sheets.csv"
 
@@ -86,7 +90,7 @@ class Workspace:
         files = {
             ProcessingStage.EXTRACTING: (self.index,),
             ProcessingStage.ORGANIZING_QR: (self.plan,),
-            ProcessingStage.COLLECTING_RESULTS: (self.readings,),
+            ProcessingStage.COLLECTING_RESULTS: (self.readings, self.duplicates),
             ProcessingStage.GENERATING_CSV: (self.sheets_csv, self.answers_csv, self.responses_csv),
         }
         return all(file.exists() for file in files.get(stage, ()))
@@ -116,6 +120,14 @@ class Workspace:
             sheets=tuple(PlannedSheet(*values) for values in document["sheets"]),
         )
 
+    def write_duplicates(self, duplicates: Sequence[Sequence[int]]) -> None:
+        """Write which sheets have the same candidate: their positions in the plan."""
+        _write_json(self.duplicates, duplicates)
+
+    def read_duplicates(self) -> list[list[int]]:
+        duplicates: list[list[int]] = json.loads(self.duplicates.read_text(encoding="utf-8"))
+        return duplicates
+
     def remove(self) -> None:
         """Delete the run's folder; the results stay."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -131,11 +143,16 @@ def write_aside(path: Path) -> Iterator[BinaryIO]:
     """Give a file that becomes ``path`` when it is whole and on disk; until then ``path`` is what it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.part")
-    with aside.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        # On a full disk above all: the database needs the room to write down what happened.
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def fingerprint(archive: Path) -> tuple[int, int]:

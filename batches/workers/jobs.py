@@ -57,13 +57,22 @@ def _judge(pictures: Pictures, page: Page, template: Template) -> Verdict:
     try:
         content = pictures.read(page)
         candidate = read_candidate(content, template)
-        if candidate.kind is Kind.COVER:
+        if candidate.kind is Kind.COVER and not (template.codes and _is_sheet(content, template)):
             return Verdict(kind=PageKind.COVER, code=candidate.code or "")
         if candidate.kind is Kind.NEITHER:
             read_page(content, template)  # says what is wrong with it, or that it is a sheet after all
     except PageError as error:
         return Verdict(kind=PageKind.SET_ASIDE, error_code=error.code, error_message=str(error))
     return Verdict(kind=PageKind.SHEET)
+
+
+def _is_sheet(content: bytes, template: Template) -> bool:
+    """Whether a page with a code on it is a sheet all the same: for templates whose sheets have codes too."""
+    try:
+        read_page(content, template)
+    except PageError:
+        return False
+    return True
 
 
 def read_sheets(chunk: Chunk) -> Verdicts:

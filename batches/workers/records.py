@@ -1,12 +1,13 @@
 """What was read from a page, as it is put into Redis and into files: one short msgpack array a page."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, BinaryIO
 
 import msgpack
 
+from batches.workers.identity import CONFLICT, NO_CODE, MarkedField, ReviewReason, Settled, settle
 from omr.errors import PageError
 from omr.template import Column, Template
 from omr.types import Doubt, Fit, Reading
@@ -28,6 +29,7 @@ class PageRecord:
     confidences: bytes = b""  # percent, likewise
     doubts: dict[int, Doubt] | None = None  # position of a field → why it is doubtful
     fit: tuple[float, ...] = ()  # matrix (9), residual, width and height of omr.types.Fit
+    codes: tuple[tuple[str, ...], ...] = ()  # of omr.types.Reading; empty for a template without codes
     error_code: str = ""
     error_message: str = ""
 
@@ -51,15 +53,15 @@ class PageRecord:
         if self.error_code:
             return _pack((self.index, self.error_code, self.error_message))
         doubts = {position: _DOUBTS.index(doubt) for position, doubt in (self.doubts or {}).items()}
-        return _pack((self.index, self.choices, self.confidences, doubts, self.fit))
+        return _pack((self.index, self.choices, self.confidences, doubts, self.fit, self.codes))
 
     @classmethod
     def _of_values(cls, values: tuple[Any, ...]) -> "PageRecord":
         if len(values) == 3:
             return cls(index=values[0], error_code=values[1], error_message=values[2])
-        index, choices, confidences, doubts, fit = values
+        index, choices, confidences, doubts, fit, codes = values
         named = {position: _DOUBTS[number] for position, number in doubts.items()}
-        return cls(index=index, choices=choices, confidences=confidences, doubts=named, fit=fit)
+        return cls(index=index, choices=choices, confidences=confidences, doubts=named, fit=fit, codes=codes)
 
 
 def _pack(values: tuple[Any, ...]) -> bytes:
@@ -106,9 +108,10 @@ class Form:
         return frozenset(p for column in self.template.columns for p in self.positions(column))
 
     @cached_property
-    def identity(self) -> tuple[int, ...]:
-        """The positions of the fields of identity."""
-        return tuple(p for column in self.template.identity for p in self.positions(column))
+    def _identity(self) -> tuple[tuple[Column, tuple[int, ...], int | None], ...]:
+        """The columns of identity, each with the positions of its fields and that of its code."""
+        codes = {place.column: i for i, place in enumerate(self.template.codes)}
+        return tuple((c, self.positions(c), codes.get(c.name)) for c in self.template.identity)
 
     @cached_property
     def untold(self) -> dict[int, bool]:
@@ -152,20 +155,71 @@ class Form:
             confidences=bytes(round(100 * min(max(mark.confidence, 0.0), 1.0)) for mark in marks),
             doubts={i: mark.doubt for i, mark in enumerate(marks) if mark.doubt and i in self.wanted},
             fit=_fit_values(reading.fit),
+            codes=reading.codes,
         )
+
+    def settle_identity(self, record: PageRecord) -> dict[str, Settled]:
+        """Return what each column of identity says; nothing for a page that was set aside."""
+        if not record.is_read:
+            return {}
+        return {
+            column.name: settle(
+                [
+                    MarkedField(
+                        values=tuple(self._named(p, record.choices[p])), empty_value=self.template.fields[p].empty_value
+                    )
+                    for p in positions
+                ],
+                () if code is None else record.codes[code],
+            )
+            for column, positions, code in self._identity
+        }
 
     def needs_review(self, record: PageRecord) -> bool:
         """Return whether a person has to look: unreadable, something doubtful, or it is not clear whose sheet it is."""
-        if not record.is_read or record.doubts:
+        if not record.is_read:
             return True
-        return any(record.choices[p] == BLANK or isinstance(record.choices[p], tuple) for p in self.identity)
+        if not self.template.codes and not record.doubts and all(_is_single(record.choices[p]) for p in self._who):
+            return False  # as nearly all are, and nothing has to be settled for it
+        settled = self.settle_identity(record)
+        return bool(self._open_fields(record, settled) or self.identity_reasons(settled))
+
+    def identity_reasons(self, settled: Mapping[str, Settled]) -> tuple[ReviewReason, ...]:
+        """Return why it is not clear whose sheet it is, where the names of doubtful fields do not say so."""
+        reasons = [(CONFLICT, f"{name}: {column.conflict}") for name, column in settled.items() if column.conflict]
+        for column, positions, _ in self._identity if settled else ():
+            if not positions and not settled[column.name].value and column.name in self.template.candidate_columns:
+                reasons.append((NO_CODE, f"{column.name}: no code could be read on the sheet; enter it by hand"))
+        return tuple(ReviewReason(code=code, message=message) for code, message in reasons)
 
     def doubtful_fields(self, record: PageRecord) -> list[str]:
         """Return the names of the fields that a person has to look at, in print order."""
-        if not record.is_read:
-            return []
-        unclear = {p for p in self.identity if record.choices[p] == BLANK or isinstance(record.choices[p], tuple)}
-        return [self.template.fields[p].name for p in sorted(unclear | set(record.doubts or {}))]
+        settled = self.settle_identity(record)
+        return [self.template.fields[p].name for p in sorted(self._open_fields(record, settled))]
+
+    @cached_property
+    def _who(self) -> tuple[int, ...]:
+        """The positions of all fields of identity."""
+        return tuple(p for _, positions, _ in self._identity for p in positions)
+
+    def _open_fields(self, record: PageRecord, settled: Mapping[str, Settled]) -> set[int]:
+        """Return the positions of the fields that a person has to look at."""
+        fields = set(record.doubts or {})
+        for column, positions, _ in self._identity if settled else ():
+            if settled[column.name].by_code:
+                fields -= set(positions)
+            may_be_blank = column.name not in self.template.candidate_columns
+            unclear = (positions[i] for i in settled[column.name].unclear)
+            fields |= {p for p in unclear if not (may_be_blank and record.choices[p] == BLANK)}
+        return fields
+
+    def candidate(self, record: PageRecord) -> tuple[str, ...]:
+        """Return by what the candidate is known in this batch; () when that is not clear, or nothing is."""
+        settled = self.settle_identity(record)
+        columns = [settled[name] for name in self.template.candidate_columns] if settled else []
+        if any(column.unclear or column.conflict or not column.value for column in columns):
+            return ()
+        return tuple(column.value for column in columns)
 
 
 def _is_single(choice: Choice) -> bool:
