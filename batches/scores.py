@@ -1,6 +1,7 @@
 """The file of scores: what each sheet of a batch is worth by an answer key, from the answers in the database."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from batches.models import AnswerStatus
@@ -14,6 +15,24 @@ class ScoreTable:
 
     tables: ResultTables
     key: AnswerKey
+
+    def lines(self, read: Iterable[tuple[SheetLine, list[AnswerLine]]], counts: Counter[str]) -> Iterator[Cells]:
+        """Give the header and a line for each sheet of ``read``; count those scored, open and unreadable."""
+        yield self.columns
+        for sheet, answers in read:
+            result = score_sheet(self.key, answers)
+            if result is None:
+                counts["unreadable"] += 1
+            else:
+                counts["open" if result.points is None else "scored"] += 1
+            yield self.cells(sheet, result)
+
+    def explained_lines(self, read: Iterable[tuple[SheetLine, list[AnswerLine]]]) -> Iterator[Cells]:
+        """Give the header and a line for each question of each sheet of ``read`` that could be read."""
+        yield self.explained_columns
+        for sheet, answers in read:
+            if result := score_sheet(self.key, answers):
+                yield from self.explained_cells(sheet, result)
 
     @property
     def columns(self) -> Cells:

@@ -74,8 +74,12 @@ class AnswerKey:
         schemes = {question.scheme.name: question.scheme for question in self.questions}
         return tuple(n for n, s in schemes.items() if s.incorrect > 0 and not n.startswith(BONUS_PREFIX))
 
-    def refuse_other_template(self, template: Template) -> None:
+    def refuse_other_template(self, template: Template, *, questions_only: bool = False) -> None:
         """Raise unless sheets of ``template`` have the key's questions and can have its answers.
+
+        Args:
+            template: the layout of the sheets.
+            questions_only: whether the key may not ask for columns of identity.
 
         Raises:
             TemplateError: names the key's path; an answer that no marks can give would count as wrong on every sheet.
@@ -85,6 +89,8 @@ class AnswerKey:
         for key in self.questions:
             if key.question not in columns:
                 raise TemplateError(key.path, f"is about {key.question}", "name columns that the template has")
+            if questions_only and columns[key.question].question is None:
+                raise TemplateError(key.path, f"is about {key.question}, which is no question", "name q1, q2 …")
             asked = [fields[name] for name in columns[key.question].fields]
             for answer in key.worth:
                 if not find_spellings(asked, answer):

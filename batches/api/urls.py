@@ -8,6 +8,7 @@ from batches.api.batches import BatchListView, BatchView, CancelView, RetryView
 from batches.api.docs import show_docs
 from batches.api.downloads import AnswersCsvView, ResponsesCsvView, SheetsCsvView
 from batches.api.pictures import ImageView, OverlayView
+from batches.api.scores import ScoresView
 from batches.api.sheets import GroupListView, SheetListView, SheetView
 from batches.api.templates import TemplateListView, TemplateView
 from batches.api.tokens import LoginView, RefreshView
@@ -29,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<str:batch_id>/results/sheets.csv", SheetsCsvView.as_view(), name="api-sheets-csv"),
     path("batches/<str:batch_id>/results/answers.csv", AnswersCsvView.as_view(), name="api-answers-csv"),
     path("batches/<str:batch_id>/results/responses.csv", ResponsesCsvView.as_view(), name="api-responses-csv"),
+    path("batches/<str:batch_id>/results/scores.csv", ScoresView.as_view(), name="api-scores"),
     path("templates", TemplateListView.as_view(), name="api-templates"),
     path("templates/<slug:slug>", TemplateView.as_view(), name="api-template"),
     path("schema", SpectacularAPIView.as_view(), name="api-schema"),

@@ -11,11 +11,11 @@ from omr.scoring import AnswerKey
 from omr.template import Template
 
 
-def find_key(path: Path, template: Template) -> AnswerKey:
+def find_key(path: Path, template: Template, *, questions_only: bool = False) -> AnswerKey:
     """Return the key in the file ``path``; CommandError when it cannot be used with ``template``."""
     try:
         key = load_key(path)
-        key.refuse_other_template(template)
+        key.refuse_other_template(template, questions_only=questions_only)
     except TemplateError as error:
         raise CommandError(f"answer key {path}: {error}", returncode=WRONG_USAGE) from error
     return key

@@ -130,7 +130,10 @@ def test_points_for_wrong_answers_are_remarked_on(tmp_path: Path, capsys: pytest
     ("answers", "sentence"),
     [
         ({"q151": "A"}, "options.answers_in_order[0]: is about q151; name columns that the template has"),
-        ({"candidate": "00000001"}, "candidate is no question (q1, q2 …)"),
+        (
+            {"candidate": "00000001"},
+            "options.answers_in_order[0]: is about candidate, which is no question; name q1, q2 …",
+        ),
         ({"q1": 5}, "options.answers_in_order[0]: is 5; "),
     ],
 )

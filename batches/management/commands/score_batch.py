@@ -11,9 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from batches.api.downloads import read_sheets_and_answers, write_csv
 from batches.management.arguments import FAILED, WRONG_USAGE, find_batch, require_database
 from batches.management.keys import find_key
-from batches.models import Batch
 from batches.results import Cells, ResultTables
-from batches.scores import ScoreTable, score_sheet
+from batches.scores import ScoreTable
 from omr.scoring import AnswerKey, points_text
 from omr.template import parse_template
 
@@ -31,40 +30,18 @@ class Command(BaseCommand):
         require_database()
         scored = find_batch(batch)
         template = parse_template(scored.template.document)
-        used = find_key(key, template)
+        used = find_key(key, template, questions_only=True)
         if not scored.has_results:
             sentence = f"batch {scored} is {scored.status}; its answers are there once the database is loaded"
             raise CommandError(sentence, returncode=FAILED)
-        questions = {column.name for column in template.questions}
-        if strange := [question.question for question in used.questions if question.question not in questions]:
-            raise CommandError(f"answer key {key}: {strange[0]} is no question (q1, q2 …)", returncode=WRONG_USAGE)
         for name in used.rewarded_faults:
             self.stderr.write(f"section {name} gives points for wrong answers; name it BONUS_… if that is meant")
         table = ScoreTable(ResultTables.of(scored.pk, template), used)
         counts: Counter[str] = Counter()
-        _write(out, _score_lines(scored, table, counts))
+        _write(out, table.lines(read_sheets_and_answers(scored, None), counts))
         if explain:
-            _write(explain, _explained_lines(scored, table))
+            _write(explain, table.explained_lines(read_sheets_and_answers(scored, None)))
         self.stdout.write(_summary(out, used, counts))
-
-
-def _score_lines(batch: Batch, table: ScoreTable, counts: Counter[str]) -> Iterator[Cells]:
-    """Give the lines of the file of scores; counts what became of the sheets."""
-    yield table.columns
-    for sheet, answers in read_sheets_and_answers(batch, None):
-        result = score_sheet(table.key, answers)
-        if result is None:
-            counts["unreadable"] += 1
-        else:
-            counts["undecided" if result.points is None else "scored"] += 1
-        yield table.cells(sheet, result)
-
-
-def _explained_lines(batch: Batch, table: ScoreTable) -> Iterator[Cells]:
-    yield table.explained_columns
-    for sheet, answers in read_sheets_and_answers(batch, None):
-        if result := score_sheet(table.key, answers):
-            yield from table.explained_cells(sheet, result)
 
 
 def _write(path: Path, lines: Iterator[Cells]) -> None:
@@ -82,8 +59,8 @@ def _summary(out: Path, key: AnswerKey, counts: Counter[str]) -> str:
     least, most = map(points_text, key.bounds)
     sheets = "sheet" if counts["scored"] == 1 else "sheets"
     told = f"{out}: {counts['scored']} {sheets} scored ({least} to {most} points possible)"
-    if counts["undecided"]:
-        told += f", {counts['undecided']} without a score until their doubtful answers are decided"
+    if counts["open"]:
+        told += f", {counts['open']} without a score until their doubtful answers are decided"
     if counts["unreadable"]:
         told += f", {counts['unreadable']} unreadable"
     return told
