@@ -27,6 +27,9 @@ MOST_LEAN = 0.06
 where it lies: 3.4° of turn. Beyond it, paper between bubbles would be looked for on the bubbles: such a page, which
 comes from a camera, is straightened first."""
 
+MOST_STRETCH = 1.25
+"""How much wider or narrower than the template says a page may look: seen from 37° beside it, or drawn by eye."""
+
 COARSEST_PX = 7.0
 """Least diameter of a bubble in a photograph: a box, which is filled to its edges, then has 25 pixels inside."""
 
@@ -60,8 +63,7 @@ def find_views(gray: Gray, template: Template, plan: Plan) -> Iterator[View]:
     """
     first_error: PageError | None = None
     number = 0
-    for quarters in _turns(gray, template):
-        turned = gray if quarters == 0 else np.ascontiguousarray(np.rot90(gray, quarters))
+    for quarters, turned in find_turns(gray, template):
         back = quarter_turn_matrix(quarters, gray.shape[1], gray.shape[0]) if quarters else None
         try:
             for view in _upright_views(turned, template, plan):
@@ -71,6 +73,12 @@ def find_views(gray: Gray, template: Template, plan: Plan) -> Iterator[View]:
             first_error = first_error or error
     if first_error and not number:
         raise first_error
+
+
+def find_turns(gray: Gray, template: Template) -> Iterator[tuple[int, Gray]]:
+    """Give the ways round in which the page may have been fed: quarter turns, and the picture turned back by them."""
+    for quarters in _turns(gray, template):
+        yield quarters, gray if quarters == 0 else np.ascontiguousarray(np.rot90(gray, quarters))
 
 
 def _turns(gray: Gray, template: Template) -> tuple[int, ...]:
@@ -95,8 +103,22 @@ def _upright_views(gray: Gray, template: Template, plan: Plan) -> Iterator[View]
         yield from (View(gray=gray, placement=placement) for placement in find_placements(gray, template))
         return
     matrices = _follow_steps(gray, template)
+    if not matrices:
+        raise PoorFit(
+            "a page of another shape than the template's seen; check that these sheets belong to this template"
+        )
+    first_error: PageError | None = None
+    number = 0
     for matrix, error in matrices:
-        yield _view_along(gray, matrix, error, template, plan)
+        try:
+            view = _view_along(gray, matrix, error, template, plan)
+        except PageError as page_error:
+            first_error = first_error or page_error
+            continue
+        number += 1
+        yield view
+    if first_error and not number:
+        raise first_error
 
 
 def _follow_steps(gray: Gray, template: Template) -> list[tuple[Matrix, float]]:
@@ -123,7 +145,15 @@ def _follow_steps(gray: Gray, template: Template) -> list[tuple[Matrix, float]]:
             if not found and first_error:
                 raise first_error
             matrices = found
-    return matrices
+    return [(matrix, error) for matrix, error in matrices if _has_shape(matrix, template)]
+
+
+def _has_shape(matrix: Matrix, template: Template) -> bool:
+    """Whether the template's page is about as wide, for its height, as where ``matrix`` puts it."""
+    outline = to_pixels(matrix, np.array(_page_corners(template), np.float32))
+    ways = np.hypot(*(np.roll(outline, -1, axis=0) - outline).T)
+    shape = float((ways[0] + ways[2]) / max(1.0, ways[1] + ways[3])) / (template.page_width / template.page_height)
+    return 1 / MOST_STRETCH <= shape <= MOST_STRETCH
 
 
 def _cover(corners: Points, template: Template) -> Matrix:

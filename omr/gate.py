@@ -7,6 +7,7 @@ fiducials. Only what is not surely a sheet is decoded whole.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from omr.alignment import find_turns
 from omr.errors import BlankPage
 from omr.fiducials import find_fiducials, find_upper_fiducials
 from omr.image import decode, decode_head, refuse_blank
@@ -75,7 +76,10 @@ def read_candidate(data: bytes, template: Template) -> Candidate:
 
 
 def _has_fiducials(gray: Gray, template: Template) -> bool:
-    return sum(corner is not None for corner in find_fiducials(gray, template)) >= LEAST_FIDUCIALS
+    return any(
+        sum(corner is not None for corner in find_fiducials(turned, template)) >= LEAST_FIDUCIALS
+        for _, turned in find_turns(gray, template)
+    )
 
 
 def _is_blank(gray: Gray) -> bool:

@@ -110,11 +110,11 @@ class CornerFiducials:
         """The middle of the ink of each, (x, y), template units: what is found on a page."""
         return tuple(
             (x + dx * self.size * shape.off_centre, y + dy * self.size * shape.off_centre)
-            for (x, y), (dx, dy), shape in zip(self.centres, _INWARD, self.shapes, strict=True)
+            for (x, y), (dx, dy), shape in zip(self.centres, INWARD, self.shapes, strict=True)
         )
 
 
-_INWARD = ((1, 1), (-1, 1), (-1, -1), (1, -1))
+INWARD = ((1, 1), (-1, 1), (-1, -1), (1, -1))
 """From each corner, the way into the page."""
 
 

@@ -8,7 +8,8 @@ from omr.printing.panel import LEAST_WIDTH_MM, draw_panel
 from omr.printing.room import Area, largest_room, occupied_area
 from omr.printing.shapes import BLACK, Box, Drawing, Oval, Shape, Text, new_drawing, paper_size_mm
 from omr.printing.typeface import baseline, fitting_size, missing_characters
-from omr.template import Bubble, CornerFiducials, Field, Template
+from omr.template import INWARD, Bubble, CornerFiducials, Field, Template
+from omr.template import Shape as Form
 
 OUTLINE_GRAY = 120  # print stays well away from pencil, which is darker and fills the bubble
 LETTER_GRAY = 165
@@ -37,10 +38,21 @@ def draw_sheet(template: Template) -> Drawing:
 
 
 def draw_fiducials(fiducials: CornerFiducials) -> Iterator[Shape]:
-    """Return the corner squares."""
-    half = fiducials.size / 2
-    for x, y in fiducials.centres:
-        yield Box(left=x - half, top=y - half, right=x + half, bottom=y + half, gray=BLACK)
+    """Return the corner marks."""
+    side = fiducials.size
+    for (x, y), form, (dx, dy) in zip(fiducials.centres, fiducials.shapes, INWARD, strict=True):
+        if form is Form.DISC:
+            yield Oval(x=x, y=y, width=side, height=side, gray=BLACK)
+            continue
+        yield _square(x, y, side)
+        if form is Form.L:
+            yield _square(x + dx * side, y, side)
+            yield _square(x, y + dy * side, side)
+
+
+def _square(x: float, y: float, side: float) -> Box:
+    half = side / 2
+    return Box(left=x - half, top=y - half, right=x + half, bottom=y + half, gray=BLACK)
 
 
 def _refuse_unprintable(template: Template) -> None:
