@@ -43,6 +43,7 @@ def fit_of(kept: Mapping[str, Any]) -> Fit:
         residual_px=kept["residual_px"],
         page_width_px=kept["page_width_px"],
         page_height_px=kept["page_height_px"],
+        moves=tuple(tuple(move) for move in kept.get("moves", ())),
     )
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from omr.types import Gray, Matrix, Points
+from omr.types import Gray, Matrix, Move, Points
 
 Indices = npt.NDArray[np.intp]
 """Places in a flattened image."""
@@ -71,6 +71,22 @@ def quarter_turn_matrix(quarters: int, width: int, height: int) -> Matrix:
         3: [[0.0, 1.0, 0.0], [-1.0, 0.0, top]],
     }
     return np.array([*back[quarters % 4], [0.0, 0.0, 1.0]])
+
+
+def find_moves(start: Points, end: Points, blocks: npt.NDArray[np.intp]) -> tuple[Move, ...]:
+    """Return how each block was moved from ``start`` to ``end``, both (N, 2); ``blocks`` (N,) numbers them from 0.
+
+    A block of one row, or one column, says nothing of the direction across it: that one is left as it is.
+    """
+    moves = []
+    for number in range(int(blocks.max()) + 1):
+        members = np.flatnonzero(blocks == number)
+        middle = start[members].mean(axis=0, dtype=np.float64)
+        places = np.column_stack((start[members] - middle, np.ones(len(members))))
+        (a, d), (b, e), (c, f) = np.linalg.lstsq(places, end[members] - start[members], rcond=1e-6)[0].tolist()
+        x, y = middle.tolist()
+        moves.append((a, b, c - a * x - b * y, d, e, f - d * x - e * y))
+    return tuple(moves)
 
 
 def measure_residual(template_points: Points, pixels: Points) -> float:

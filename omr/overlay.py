@@ -12,13 +12,14 @@ Styles are attributes, since a strict content policy lets neither ``<style>`` no
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from html import escape
+from itertools import zip_longest
 
-from omr.projection import Point, Spread, project, spread_at
+from omr.projection import Point, Spread, moved, project, spread_at
 from omr.template import Bubble, Field, Template
-from omr.types import Fit, Mark
+from omr.types import Fit, Mark, Move
 
 
 class Look(StrEnum):
@@ -119,8 +120,11 @@ def lay_out(
     """
     by_field = {mark.field: mark for mark in marks}
     fields = tuple(
-        _draw_field(field, by_field[field.name], fit, field.name in doubtful, (expected or {}).get(field.name))
-        for field in template.fields
+        _draw_field(
+            _placed(field, move), by_field[field.name], fit, field.name in doubtful, (expected or {}).get(field.name)
+        )
+        for block, move in zip_longest(template.blocks, fit.moves)
+        for field in block.fields
         if field.name in by_field
     )
     corners = ((0.0, 0.0), (template.page_width, 0.0), (template.page_width, template.page_height))
@@ -141,6 +145,14 @@ def _squares(template: Template, fit: Fit) -> tuple[tuple[Point, ...], ...]:
     return tuple(
         tuple(project(fit, (x + step_x, y + step_y)) for step_x, step_y in steps) for x, y in template.fiducials.centres
     )
+
+
+def _placed(field: Field, move: Move | None) -> Field:
+    """Return ``field`` with its bubbles where its block was moved to, template units."""
+    if move is None:
+        return field
+    places = ((bubble, moved((bubble.x, bubble.y), move)) for bubble in field.bubbles)
+    return replace(field, bubbles=tuple(replace(bubble, x=x, y=y) for bubble, (x, y) in places))
 
 
 def _draw_field(field: Field, mark: Mark, fit: Fit, is_listed: bool, expected: tuple[str, ...] | None) -> DrawnField:

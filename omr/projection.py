@@ -6,7 +6,7 @@
 from dataclasses import dataclass
 from math import sqrt
 
-from omr.types import Fit
+from omr.types import Fit, Move
 
 Point = tuple[float, float]
 """(x, y)"""
@@ -23,6 +23,15 @@ class Spread:
     def scale(self) -> float:
         """Pixels per template unit: the root of the change of area."""
         return sqrt(abs(self.across[0] * self.down[1] - self.across[1] * self.down[0]))
+
+
+def moved(place: Point, move: Move | None) -> Point:
+    """Return where ``place`` of a block lies that ``move`` has moved; both in template units."""
+    if move is None:
+        return place
+    a, b, c, d, e, f = move
+    x, y = place
+    return x + a * x + b * y + c, y + d * x + e * y + f
 
 
 def project(fit: Fit, place: Point) -> Point:

@@ -9,13 +9,13 @@ from omr.bubbles import COARSEST, LEAST_RING, Ink, Plan, are_printed, measure_in
 from omr.codes import read_sheet_codes
 from omr.errors import OtherTemplate, PoorFit
 from omr.foreign import measure_foreign_ink, measure_foreign_lines
-from omr.geometry import as_scanned
+from omr.geometry import as_scanned, find_moves
 from omr.image import Picture, decode, refuse_blank
 from omr.lines import measure_lines
 from omr.marks import choose, name_marks
 from omr.refinement import refine
 from omr.template import Template
-from omr.types import Fit, Gray, Reading
+from omr.types import Fit, Gray, Move, Reading
 
 
 def read_page(data: bytes, template: Template) -> Reading:
@@ -32,13 +32,14 @@ def read_page(data: bytes, template: Template) -> Reading:
     picture = decode(data, _width_wanted(template, plan))
     if not template.steps:  # otherwise the page may be a part of its picture, and is measured when it is found
         _refuse_coarse(picture, template, plan)
+    printed = plan
     view, plan, ink = _measure(picture.gray, template, plan)
     choices = choose(ink, plan)
     measure = measure_foreign_lines if template.is_foreign else measure_lines
     lines = measure(view.gray, plan, view.placement, np.flatnonzero(choices.watched))
     return Reading(
         marks=name_marks(choices, lines, template, plan),
-        fit=_fit(picture, view),
+        fit=_fit(picture, view, find_moves(printed.centres, plan.centres, plan.blocks) if plan is not printed else ()),
         codes=read_sheet_codes(data, picture, view.matrix, template),
     )
 
@@ -102,10 +103,11 @@ def _lacks_print(ink: Ink) -> bool:
     return bool((np.maximum(ink.ring, np.maximum(ink.inner, ink.outer)) < LEAST_RING).any())
 
 
-def _fit(picture: Picture, view: View) -> Fit:
+def _fit(picture: Picture, view: View, moves: tuple[Move, ...]) -> Fit:
     return Fit(
         matrix=tuple(as_scanned(view.matrix, picture.shrink).ravel().tolist()),
         residual_px=view.placement.residual * picture.shrink,
         page_width_px=picture.width_px,
         page_height_px=picture.height_px,
+        moves=moves,
     )

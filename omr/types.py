@@ -43,6 +43,11 @@ class Mark:
         return len(self.choices) > 1
 
 
+Move = tuple[float, float, float, float, float, float]
+"""How far a block lies from its place, in template units: (a, b, c, d, e, f) moves (x, y) by
+(ax + by + c, dx + ey + f)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """How a template lies on a page."""
@@ -51,6 +56,7 @@ class Fit:
     residual_px: float  # worst distance between a fiducial and where the fit puts it, pixels as scanned
     page_width_px: int  # of the page as scanned
     page_height_px: int
+    moves: tuple[Move, ...] = ()  # of each block, before the matrix; empty when all lie where the template has them
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,8 @@ from omr.types import Doubt, Fit, Reading
 
 BLANK = -1
 
+MATRIX_NUMBERS, MOVE_NUMBERS = 9, 6
+
 Choice = int | tuple[int, ...]
 """Of one field: the marked bubble's position in print order, BLANK, or the positions of several."""
 
@@ -28,7 +30,7 @@ class PageRecord:
     choices: tuple[Choice, ...] = ()  # in the order of Template.fields; empty for a page that was set aside
     confidences: bytes = b""  # percent, likewise
     doubts: dict[int, Doubt] | None = None  # position of a field → why it is doubtful
-    fit: tuple[float, ...] = ()  # matrix (9), residual, width and height of omr.types.Fit
+    fit: tuple[float, ...] = ()  # of omr.types.Fit: matrix (9), residual, width, height, then moves (6 for each block)
     codes: tuple[tuple[str, ...], ...] = ()  # of omr.types.Reading; empty for a template without codes
     error_code: str = ""
     error_message: str = ""
@@ -41,9 +43,10 @@ class PageRecord:
         """Return how the template lies on the page, as JSON says omr.types.Fit; None for a page that was set aside."""
         if not self.fit:
             return None
-        *matrix, residual_px, width_px, height_px = self.fit
+        residual_px, width_px, height_px, *moves = self.fit[MATRIX_NUMBERS:]
         sizes = {"page_width_px": width_px, "page_height_px": height_px}
-        return {"matrix": matrix, "residual_px": residual_px, **sizes}
+        blocks = [moves[i : i + MOVE_NUMBERS] for i in range(0, len(moves), MOVE_NUMBERS)]
+        return {"matrix": list(self.fit[:MATRIX_NUMBERS]), "residual_px": residual_px, **sizes, "moves": blocks}
 
     @classmethod
     def of_error(cls, index: int, error: PageError) -> "PageRecord":
@@ -234,4 +237,5 @@ def _choice(values: tuple[str, ...], chosen: Iterable[str]) -> Choice:
 
 
 def _fit_values(fit: Fit) -> tuple[float, ...]:
-    return (*map(float, fit.matrix), float(fit.residual_px), int(fit.page_width_px), int(fit.page_height_px))
+    moves = (number for move in fit.moves for number in move)
+    return (*map(float, fit.matrix), float(fit.residual_px), int(fit.page_width_px), int(fit.page_height_px), *moves)

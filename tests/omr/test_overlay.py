@@ -1,22 +1,25 @@
 """What was read is drawn where it was read, and looks like what it was taken for."""
 
+import os
 import re
 from dataclasses import replace
 from math import cos, pi, sin
+from pathlib import Path
 from xml.etree import ElementTree
 
 import cv2
 import numpy as np
 import pytest
 
-from omr.geometry import to_pixels
+from omr.folders import load_template_folder
+from omr.geometry import find_moves, to_pixels
 from omr.image import decode
-from omr.overlay import PENS, Look, draw_overlay, lay_out
+from omr.overlay import PENS, Look, Ring, draw_overlay, lay_out
 from omr.painting import paint_overlay
-from omr.projection import project
+from omr.projection import moved, project
 from omr.reader import read_page
 from omr.template import Bubble, Template, parse_template
-from omr.types import Doubt, Fit, Mark, Points, Reading
+from omr.types import Doubt, Fit, Gray, Mark, Move, Points, Reading
 from tests.pages import STANDARD, a_sheet
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -24,8 +27,8 @@ STEEP = (0.95, -0.11, 210.0, 0.08, 1.02, 35.0, -2.0e-5, 3.0e-5, 1.0)
 """A homography such as a camera held askew makes: bubbles below are a tenth smaller than above."""
 
 
-def a_fit(*matrix: float, size: tuple[int, int] = (2480, 3508)) -> Fit:
-    return Fit(matrix=matrix or STEEP, residual_px=0.4, page_width_px=size[0], page_height_px=size[1])
+def a_fit(*matrix: float, moves: tuple[Move, ...] = ()) -> Fit:
+    return Fit(matrix=matrix or STEEP, residual_px=0.4, page_width_px=2480, page_height_px=3508, moves=moves)
 
 
 def marks_of(template: Template, **chosen: str) -> list[Mark]:
@@ -107,6 +110,56 @@ def test_on_a_scanned_page_the_rings_lie_on_the_print(dpi: int, tilt_degrees: fl
         x, y = map(round, ring.centre)
         assert gray[y - 3 : y + 4, x - 3 : x + 4].mean() < 150
     assert [ring.bubble.field for ring in marked if ring.look is Look.MARKED] == ["q1", "q75", "q150"]
+
+
+def test_a_block_that_the_reader_moved_onto_its_print_is_drawn_there() -> None:
+    template = a_template()
+    move = (0.01, 0.0, 3.0, -0.02, 0.0, 5.0)  # stretched across, turned, and shifted
+    there = [replace(b, x=b.x * 1.01 + 3.0, y=b.y - 0.02 * b.x + 5.0) for b in template.bubbles]
+
+    drawn = lay_out(template, a_fit(moves=(move,)), marks_of(template))
+
+    centres = [ring.centre for field in drawn.fields for ring in field.rings]
+    assert np.allclose(centres, [project(a_fit(), (bubble.x, bubble.y)) for bubble in there], atol=0.01)
+
+
+def test_the_moves_of_blocks_are_found_also_of_a_single_row() -> None:
+    start = np.array([(0, 0), (50, 0), (100, 0), (0, 500), (50, 500), (0, 550), (50, 550)], np.float32)
+    blocks = np.array([0, 0, 0, 1, 1, 1, 1])
+    end = start + np.where(blocks[:, None] == 0, (4.0, -2.0), start * (0.01, 0.0) + (0.0, 7.0)).astype(np.float32)
+
+    moves = find_moves(start, end, blocks)
+
+    places = [moved((x, y), moves[block]) for (x, y), block in zip(start.tolist(), blocks.tolist(), strict=True)]
+    assert np.allclose(places, end, atol=1e-3)
+    assert np.allclose(moved((50.0, 90.0), moves[0]), (54.0, 88.0), atol=1e-3)  # beside the row: moved as the row is
+
+
+@pytest.mark.real_scans
+@pytest.mark.parametrize("name", ["sample5/ScanBatch1/camscanner-1.jpg", "sample1/MobileCamera/sheet1.jpg"])
+def test_on_a_photograph_of_somebody_else_s_form_the_rings_lie_on_the_print(name: str) -> None:
+    if "OMR_REAL_SCANS" not in os.environ:
+        pytest.skip("OMR_REAL_SCANS is not set: it names the folder with the real scans")
+    page = Path(os.environ["OMR_REAL_SCANS"]) / "omrchecker" / name
+    template = load_template_folder(page.parent.parent)
+    reading, gray = read_page(page.read_bytes(), template), decode(page.read_bytes(), float("inf")).gray
+
+    drawn = lay_out(template, reading.fit, reading.marks)
+
+    marked = [ring for field in drawn.fields for ring in field.rings if ring.look is Look.MARKED]
+    assert len(marked) > 20
+    assert max(distance_to_ink(gray, ring) for ring in marked) < 0.35
+
+
+def distance_to_ink(gray: Gray, ring: Ring) -> float:
+    """How far the middle of the ink in and around a marked ring lies from its centre, in radii."""
+    radius = ring.bubble.width / 2 * ring.spread.scale
+    x, y = ring.centre
+    rows, columns = np.mgrid[round(y - 1.4 * radius) : round(y + 1.4 * radius) + 1, : gray.shape[1]]
+    near = np.hypot(columns - x, rows - y) <= 1.4 * radius
+    window = gray[rows[0, 0] : rows[-1, 0] + 1].astype(float)
+    ink = np.where(near, np.clip(np.percentile(window[near], 90) - 60 - window, 0, None), 0)
+    return float(np.hypot((ink * columns).sum() / ink.sum() - x, (ink * rows).sum() / ink.sum() - y) / radius)
 
 
 def test_the_picture_has_the_size_of_the_page_as_scanned() -> None:
