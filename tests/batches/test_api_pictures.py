@@ -21,6 +21,7 @@ from omr.template import Bubble
 from tests.batches import archives
 from tests.batches.archives import a_local_batch, cover, doubtful_sheet, process, sheet
 from tests.batches.builders import a_read_batch, a_user, shared_with
+from tests.batches.files import a_pdf, a_tiff
 from tests.pages import STANDARD, a_sheet
 
 pytestmark = pytest.mark.django_db
@@ -127,18 +128,17 @@ def test_a_page_that_browsers_cannot_show_comes_as_png_of_the_same_pixels(client
     assert np.abs(shown.astype(int) - np.asarray(Image.open(io.BytesIO(content))).astype(int)).max() <= 1
 
 
-def test_each_page_of_a_file_of_several_is_shown(client: Client, tmp_path: Path) -> None:
-    pages = [Image.open(io.BytesIO(sheet(q1=letter))) for letter in "AB"]
-    out = io.BytesIO()
-    pages[0].save(out, "TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+@pytest.mark.parametrize(("name", "letters"), [("scans__tif", "AB"), ("scans__pdf", "AB"), ("scan__pdf", "A")])
+def test_each_page_of_a_file_of_several_is_shown(client: Client, tmp_path: Path, name: str, letters: str) -> None:
+    pages = [sheet(q1=letter) for letter in letters]
     client.force_login(a_user())
-    batch = a_processed_batch(tmp_path, scans__tif=out.getvalue())
+    batch = a_processed_batch(tmp_path, **{name: a_pdf(pages) if name.endswith("pdf") else a_tiff(pages)})
 
     shown = [client.get(address(sheet, "image")) for sheet in batch.sheets.order_by("position")]
 
-    assert [answer["Content-Type"] for answer in shown] == ["image/png"] * 2
+    assert [answer["Content-Type"] for answer in shown] == ["image/png"] * len(letters)
     read = [read_page(answer.content, STANDARD).mark("q1").choices for answer in shown]
-    assert read == [("A",), ("B",)]
+    assert read == [(letter,) for letter in letters]
 
 
 @pytest.mark.parametrize("orientation", [3, 6])
