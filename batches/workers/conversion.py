@@ -10,6 +10,7 @@ import sys
 import cv2
 
 from batches.archive import Page
+from batches.workers.limits import hold_to_limits
 from batches.workers.pictures import Pictures
 from omr.errors import PageError
 from omr.image import decode
@@ -35,6 +36,7 @@ def convert(archive: str, page: Page) -> bytes:
 
 def main() -> int:
     given = json.load(sys.stdin)
+    hold_to_limits()
     try:
         sys.stdout.buffer.write(convert(given["archive"], Page(**given["page"])))
     except PageError as error:

@@ -11,6 +11,7 @@ import pypdfium2.raw as raw
 from pypdfium2 import PdfDocument, PdfImage, PdfiumError, PdfObject, PdfPage
 
 from batches.errors import FileEncrypted, FileUnreadable, TooManyPages
+from batches.workers.limits import limited
 from omr.errors import PageTooLarge
 from omr.image import MOST_PIXELS
 
@@ -41,7 +42,7 @@ class Pdf:
             FileEncrypted, FileUnreadable: it cannot be opened.
             TooManyPages: it has more than MOST_PAGES.
         """
-        with _pdfium, _refusing():
+        with _pdfium, limited(), _refusing():
             self._document = PdfDocument(file)
             self.page_count = len(self._document)
         if not self.page_count:
@@ -60,7 +61,7 @@ class Pdf:
             FileUnreadable: the page is broken.
             PageTooLarge: it, or a picture on it, has more pixels than a page can have.
         """
-        with _pdfium, _refusing():
+        with _pdfium, limited(), _refusing():
             page = self._document[number - 1]
             try:
                 return _read(page)
@@ -73,7 +74,7 @@ def _refusing() -> Iterator[None]:
     """Turn what PDFium refuses into a page's error."""
     try:
         yield
-    except PdfiumError as error:
+    except (PdfiumError, UnicodeDecodeError) as error:  # the second: names that are no text
         if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD:
             raise FileEncrypted("the PDF has a password; export the scan again without one") from error
         raise FileUnreadable(f"the PDF cannot be opened ({error}); export the scan again") from error

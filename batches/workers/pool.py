@@ -118,6 +118,9 @@ def _prepare_worker() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import cv2
 
+    from batches.workers.limits import hold_to_limits
+
+    hold_to_limits()
     cv2.setNumThreads(0)  # one page a core; threads inside would only fight
 
 

@@ -150,5 +150,8 @@ def prepare_worker() -> None:
     import cv2
 
     import batches.workers.jobs  # noqa: F401
+    from batches.workers.limits import hold_to_limits
+
+    hold_to_limits()
 
     cv2.setNumThreads(0)  # one page a core; threads inside would only fight
