@@ -15,6 +15,10 @@ from omr.geometry import to_pixels
 from omr.template import Template
 from omr.types import Gray, Points
 
+SAMPLES = 10
+"""Pixels that are looked at on each side of a bubble's centre, across and down: enough to weigh a ring of two pixels
+in a window of forty."""
+
 ROUNDS = 6
 """How often ink is weighed: each round sees more of the print of a bubble that was off."""
 
@@ -47,7 +51,11 @@ MOST_RESIDUAL = 0.045
 another grid of bubbles was stretched to fit."""
 
 STIFFNESS = 4.0
-"""How much a block resists being stretched or turned, in bubbles at its edge that would have to pull."""
+"""How much bubbles resist being moved beside their neighbours, in bubbles that would have to pull: a block of four goes
+half the way, since a letter beside it or a line may be what pulls; one of forty goes nearly all of it."""
+
+FREE = 1e-6
+"""What all bubbles together resist to being shifted: nothing, but that an equation can be solved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +128,11 @@ def _settle(gray: Gray, start: Points, windows: Points, placement: Placement, *,
         off, weight = _weigh(gray, centres, windows, placement, is_tapered=is_tapered)
         if not weight.any():
             return start
-        if step < ROUNDS // 2:  # first all alike, for they may be far off, then with stretch and turn
+        if step < ROUNDS // 2 and not is_tapered:  # first all alike, for they may be far off, then stretch and turn
             centres = centres + np.median(off[weight > 0], axis=0).astype(np.float32)
         else:
-            centres = start + _affine_part(start, centres + off - start, weight)
+            stiff_shift = STIFFNESS if is_tapered else FREE
+            centres = start + _affine_part(start, centres + off - start, weight, stiff_shift)
     return np.asarray(centres, np.float32)
 
 
@@ -138,7 +147,10 @@ def _weigh(
     points = to_pixels(placement.matrix, centres)
     nearest = np.rint(points).astype(np.intp)
     reach_x, reach_y = np.maximum(2, (windows.max(axis=0) * placement.scale).astype(int)).tolist()
-    y, x = np.mgrid[-reach_y : reach_y + 1, -reach_x : reach_x + 1]
+    stride = max(1, round(min(reach_x, reach_y) / SAMPLES))
+    # Whole strides on both sides, so that neither side weighs more.
+    low_x, low_y = (-(reach // stride) * stride for reach in (reach_x, reach_y))
+    y, x = np.mgrid[low_y : 1 - low_y : stride, low_x : 1 - low_x : stride]
     rows = np.clip(nearest[:, 1, None, None] + y, 0, gray.shape[0] - 1)
     columns = np.clip(nearest[:, 0, None, None] + x, 0, gray.shape[1] - 1)
     patches = gray[rows, columns].astype(np.float32)
@@ -146,7 +158,9 @@ def _weigh(
     within = (np.abs(x) <= inside[:, 0, None, None]) & (np.abs(y) <= inside[:, 1, None, None])
     taper = (1 - (x / inside[:, 0, None, None]) ** 2) * (1 - (y / inside[:, 1, None, None]) ** 2)
     nearness = taper * within if is_tapered else within
-    paper = np.nanquantile(np.where(within, patches, np.nan), PAPER_RANK, axis=(1, 2), keepdims=True)
+    flat = np.sort(np.where(within, patches, -1.0).reshape(len(patches), -1), axis=1)
+    from_top = ((1 - PAPER_RANK) * within.sum(axis=(1, 2))).astype(np.intp)
+    paper = np.take_along_axis(flat, flat.shape[1] - 1 - from_top[:, None], axis=1)[:, :, None]
     ink = np.maximum(1.0 - patches / np.maximum(paper, 1.0) - NOISE, 0.0) * nearness
     mass = ink.sum(axis=(1, 2))
     off = np.stack([(ink * x).sum(axis=(1, 2)), (ink * y).sum(axis=(1, 2))], axis=1) / np.maximum(mass, 1e-6)[:, None]
@@ -154,14 +168,14 @@ def _weigh(
     return off.astype(np.float32), (mass >= LEAST_INK * within.sum(axis=(1, 2))).astype(np.float32)
 
 
-def _affine_part(start: Points, moves: Points, weight: Floats) -> Points:
+def _affine_part(start: Points, moves: Points, weight: Floats, stiff_shift: float) -> Points:
     """Return the moves of an affine map that most of ``moves`` agree with, (n, 2).
 
     A smudge or a line moves the ink of single bubbles: what is far from the rest counts less, and less each time.
     """
     middle, spread = start.mean(axis=0), np.maximum(start.std(axis=0), 1e-6)
     terms = np.column_stack([np.ones(len(start)), (start - middle) / max(spread)])
-    stiff = np.diag([1e-6, STIFFNESS, STIFFNESS])
+    stiff = np.diag([stiff_shift, STIFFNESS, STIFFNESS])
     trust = weight.astype(np.float64)
     fitted = np.zeros_like(moves)
     for _ in range(4):
