@@ -25,6 +25,9 @@ MOST_PDF_BYTES = 4 * 2**30  # six thousand scans of 700 KB
 # Honest scans do not unpack to more than a few times their size, but a white bitmap may: so both have to be passed.
 SUSPICIOUS_RATIO = 100
 SUSPICIOUS_BYTES = 2 * 2**30
+# The same of one file. A wholly white A4 page in colour at 300 dpi, as a bitmap, has 26 MB and shrinks a thousandfold.
+SUSPICIOUS_PAGE_RATIO = 200
+SUSPICIOUS_PAGE_BYTES = 32 * 2**20
 
 LOCAL_HEADER = struct.Struct("<4s2xHH16xHH")  # signature, flags, method; lengths of the name and of the extra field
 LOCAL_SIGNATURE = b"PK\x03\x04"
@@ -158,6 +161,9 @@ def _refuse_dangerous(member: zipfile.ZipInfo) -> None:
         raise ArchiveRefused(
             f"{_shown(name)} would unpack to {member.file_size} bytes; no page is so large", code="bomb"
         )
+    if member.file_size > max(SUSPICIOUS_PAGE_BYTES, SUSPICIOUS_PAGE_RATIO * member.compress_size):
+        sentence = f"would unpack from {member.compress_size} bytes to {member.file_size}, which no scan does"
+        raise ArchiveRefused(f"{_shown(name)} {sentence}; pack the scans as they are", code="bomb")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         sentence = f"{_shown(name)} is packed by method {member.compress_type}; only stored and deflated can be read"
         raise ArchiveRefused(sentence, code="unsupported_compression")

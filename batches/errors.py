@@ -42,6 +42,16 @@ class ArchiveRefused(BatchError):
     code = "not_a_zip"
 
 
+UNUSABLE_ARCHIVE_CODES = frozenset(
+    {
+        *("not_a_zip", "archive_truncated", "archive_empty", "no_pages"),
+        *("unsafe_member", "encrypted_member", "unsupported_compression", "bomb"),
+        *("upload_incomplete", "upload_altered"),
+    }
+)
+"""The batch needs another ZIP: with this one it will never go on."""
+
+
 class CoversUnusable(BatchError):
     code = "cover_unreadable"
 

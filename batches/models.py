@@ -12,7 +12,7 @@ from django.db import models
 from django.utils import timezone
 
 from batches.documents import DocumentField
-from batches.errors import BatchError, WrongState
+from batches.errors import UNUSABLE_ARCHIVE_CODES, BatchError, WrongState
 from omr.template import parse_template
 from progress.events import ProcessingStage
 
@@ -98,6 +98,10 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         """Return the batches that no runner holds now."""
         return self.filter(models.Q(lease_until=None) | models.Q(lease_until__lt=timezone.now()))
 
+    def at_work(self) -> Self:
+        """Return the batches that a runner works on now."""
+        return self.filter(status=BatchStatus.PROCESSING, lease_until__gte=timezone.now())
+
     def unannounced(self) -> Self:
         """Return the batches that have ended and whose runner died before it told so: its lease was not given back."""
         ended = (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED)
@@ -182,6 +186,22 @@ class Batch(models.Model):
     @property
     def is_waiting(self) -> bool:
         return self.status == BatchStatus.QUEUED
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether it is in the middle of its way and no runner works on it."""
+        is_held = self.lease_until is not None and self.lease_until > timezone.now()
+        return self.status == BatchStatus.PROCESSING and not is_held
+
+    @property
+    def has_refused_archive(self) -> bool:
+        """Whether it failed for its ZIP, so that it cannot go on without another one."""
+        return self.status == BatchStatus.FAILED and self.error_code in UNUSABLE_ARCHIVE_CODES
+
+    @property
+    def has_refused_upload(self) -> bool:
+        """Whether that ZIP was uploaded: then the other one has to be, as a batch of its own."""
+        return self.has_refused_archive and self.archive_kind == ArchiveKind.UPLOADED
 
     @property
     def has_results(self) -> bool:

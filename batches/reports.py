@@ -45,5 +45,6 @@ def waits_for(batch: Batch) -> str:
     if not slots:
         return wording.NO_RUNNER
     ahead = Batch.objects.filter(status=BatchStatus.QUEUED, queued_at__lt=batch.queued_at).count()
-    ahead += Batch.objects.filter(status=BatchStatus.PROCESSING).count()
+    # One that was interrupted stands in nobody's way.
+    ahead += Batch.objects.at_work().count()
     return wording.waiting_behind(ahead) if ahead >= slots else ""

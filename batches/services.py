@@ -122,6 +122,8 @@ def refuse_retry(batch: Batch) -> None:
     """Raise WrongState, with the reason, unless ``batch`` can go on."""
     if batch.status not in (BatchStatus.FAILED, BatchStatus.CANCELLED):
         raise WrongState(f"{batch} is {batch.status}: only a failed or cancelled batch can go on")
+    if batch.has_refused_upload:
+        raise WrongState(f"{batch} cannot go on with this ZIP: upload the mended one as a new batch")
     if not batch.archive.is_file():
         raise WrongState(f"{batch}: its ZIP {batch.file_name} is not there any more; give it again as a new batch")
     if batch.archive_kind == ArchiveKind.UPLOADED and batch.archive.stat().st_size != batch.size_bytes:

@@ -12,9 +12,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from batches.management.output import give_up, say
 from progress.events import BatchProgressEvent, ProcessingStage
 
 LOG_LINES = 8
+FEWEST_LOG_LINES = 3
+BAR_COLUMNS = 50
+PACE_COLUMNS = 36  # percentage, rate and time left beside the bar
 REFRESHES_A_SECOND = 4
 STAGES = [stage for stage in ProcessingStage if not stage.is_terminal and stage is not ProcessingStage.UPLOADING]
 
@@ -49,11 +53,10 @@ class Lines:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stream.flush()
+        """Nothing is left to do: each line went out at once."""
 
     def show(self, event: BatchProgressEvent) -> None:
-        self._stream.write(self._form(event) + "\n")
-        self._stream.flush()
+        say(self._stream, self._form(event))
 
 
 def event_line(event: BatchProgressEvent) -> str:
@@ -66,13 +69,14 @@ def _clock(event: BatchProgressEvent) -> str:
 
 
 class LiveDisplay:
-    """Stages, bar, counts and the last lines, in place."""
+    """Stages, bar, counts and the last lines, in place; in a small terminal, less of each."""
 
     def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
         self._events: deque[BatchProgressEvent] = deque(maxlen=LOG_LINES)
-        self._begun: list[ProcessingStage] = []
+        self._console = Console(file=stream)
         self._live = Live(
-            console=Console(file=stream),
+            console=self._console,
             get_renderable=self._draw,
             refresh_per_second=REFRESHES_A_SECOND,
             transient=False,
@@ -83,38 +87,65 @@ class LiveDisplay:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._live.stop()
+        try:
+            self._live.stop()
+        except OSError:  # the terminal is gone
+            give_up(self._stream)
 
     def show(self, event: BatchProgressEvent) -> None:
         self._events.append(event)
-        if not event.stage.is_terminal and event.stage not in self._begun:
-            self._begun.append(event.stage)
 
     def _draw(self) -> Group:
         if not self._events:
             return Group(Text("Starting …", style="dim"))
-        latest = self._events[-1]
-        return Group(self._stages(latest), Text(), _bar(latest), _counts(latest), Text(), *map(_log_line, self._events))
-
-    def _stages(self, latest: BatchProgressEvent) -> Text:
-        line = Text()
-        done = latest.stage is ProcessingStage.COMPLETED
-        reached = latest.failed_stage or latest.stage
-        for stage in STAGES:
-            name = stage.value.replace("_", " ")
-            if stage is reached and not done:
-                line.append(f"✗ {name}  ", "bold red") if latest.failed_stage else line.append(f"▶ {name}  ", "bold")
-            elif done or stage.comes_before(reached):
-                line.append(f"✓ {name}  ", "green")
-            else:
-                line.append(f"· {name}  ", "dim")
-        return line
+        events = list(self._events)
+        columns, rows = self._console.size
+        stages = _stages(events[-1])
+        needed = len(stages.wrap(self._console, columns)) + 4  # two empty lines, the bar, the counts
+        if rows - 1 - needed >= FEWEST_LOG_LINES:  # the cursor has a line of its own
+            parts = [stages, Text(), _bar(events[-1], columns), _counts(events[-1]), Text()]
+        else:
+            needed = 3
+            parts = [_stage_in_brief(events[-1]), _bar(events[-1], columns), _counts(events[-1])]
+        lines = max(1, min(LOG_LINES, rows - 1 - needed))
+        return Group(*parts, *map(_log_line, events[-lines:]))
 
 
-def _bar(event: BatchProgressEvent) -> Table:
+def _stages(latest: BatchProgressEvent) -> Text:
+    line = Text()
+    for stage in STAGES:
+        sign, style = _standing(stage, latest)
+        line.append(f"{sign} {_name(stage)}  ", style)
+    return line
+
+
+def _stage_in_brief(latest: BatchProgressEvent) -> Text:
+    """Return the stage that is at work, or at which it ended, and how many there are."""
+    reached = latest.failed_stage or latest.stage
+    stage = reached if reached in STAGES else STAGES[-1 if reached.is_terminal else 0]
+    sign, style = _standing(stage, latest)
+    text = f"{sign} {_name(stage)} ({STAGES.index(stage) + 1} of {len(STAGES)})"
+    return Text(text, style, overflow="ellipsis", no_wrap=True)
+
+
+def _standing(stage: ProcessingStage, latest: BatchProgressEvent) -> tuple[str, str]:
+    """Return sign and style of ``stage`` after the ``latest`` event."""
+    reached = latest.failed_stage or latest.stage
+    if stage is reached:
+        return ("✗", "bold red") if latest.failed_stage else ("▶", "bold")
+    return ("✓", "green") if stage.comes_before(reached) else ("·", "dim")
+
+
+def _name(stage: ProcessingStage) -> str:
+    return stage.value.replace("_", " ")
+
+
+def _bar(event: BatchProgressEvent, columns: int) -> Table:
     table = Table.grid(padding=(0, 2))
-    bar = ProgressBar(total=100, completed=event.progress_percentage, width=50)
-    table.add_row(bar, f"{event.progress_percentage:.1f} %", _pace(event))
+    width = max(8, min(BAR_COLUMNS, columns - PACE_COLUMNS))
+    bar = ProgressBar(total=100, completed=event.progress_percentage, width=width)
+    pace = Text(_pace(event), overflow="ellipsis", no_wrap=True)
+    table.add_row(bar, Text(f"{event.progress_percentage:.1f} %", no_wrap=True), pace)
     return table
 
 
@@ -129,7 +160,7 @@ def _pace(event: BatchProgressEvent) -> str:
 
 def _counts(event: BatchProgressEvent) -> Text:
     counts = f"{event.sheets_processed} of {event.sheets_total} sheets, {event.sheets_review} for review"
-    return Text(f"{counts}, {duration(event.elapsed_seconds)}")
+    return Text(f"{counts}, {duration(event.elapsed_seconds)}", overflow="ellipsis", no_wrap=True)
 
 
 def _log_line(event: BatchProgressEvent) -> Text:

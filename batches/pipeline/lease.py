@@ -86,9 +86,9 @@ class Lease:
         self._thread.join()
         try:
             self._batch.release_lease(self.holder)
-        except DatabaseError:
+        except DatabaseError as database_error:
             # A full disk, most likely; what ended the work says so. The lease runs out by itself.
-            logger.warning("lease_not_released", batch_id=str(self._batch.pk), exc_info=True)
+            logger.warning("lease_not_released", batch_id=str(self._batch.pk), error=str(database_error))
 
     def require(self) -> None:
         """Raise LeaseLost unless the batch is surely still ours."""
@@ -108,7 +108,7 @@ class Lease:
         try:
             # The row alone: the batch object belongs to the thread that works on it.
             kept = Batch(pk=self._batch.pk).take_lease(self.holder, DURATION)
-        except DatabaseError:
-            logger.warning("lease_not_renewed", batch_id=str(self._batch.pk), exc_info=True)
+        except DatabaseError as error:
+            logger.warning("lease_not_renewed", batch_id=str(self._batch.pk), error=str(error))
             return
         self._renewed_at, self._lost = asked_at, not kept

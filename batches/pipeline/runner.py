@@ -1,13 +1,12 @@
 """Takes one batch from stage to stage: the order, the clock, going on where it was, and every way to fail.
 
-The one place that says ``except Exception``: what is our own fault is recorded, and raised again.
+The one place that says ``except Exception``: what is our own fault is recorded, and raised again. What goes wrong with
+whoever listens is logged, and no more.
 """
 
-import errno
 import json
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -22,7 +21,6 @@ from batches.errors import (
     BatchCancelled,
     BatchError,
     LeaseLost,
-    NoSpaceLeft,
     TemplateUnusable,
 )
 from batches.folders import site_folders
@@ -30,6 +28,7 @@ from batches.models import COUNT_FIELDS, Batch, BatchStatus
 from batches.pipeline.cleanup import clean_up
 from batches.pipeline.collecting_results import collect_results
 from batches.pipeline.extracting import extract
+from batches.pipeline.faults import cause_of, known_fault
 from batches.pipeline.generating_csv import generate_csv
 from batches.pipeline.lease import Lease
 from batches.pipeline.loading_database import load_database
@@ -63,8 +62,6 @@ STAGES: dict[ProcessingStage, Callable[[Run], None]] = {
 
 FINISHED = 100.0
 
-NO_SPACE = "No space is left on the disk; free some, then continue the batch: nothing that was read is lost"
-
 
 def _nobody(_: BatchProgressEvent) -> None:
     """Listen to nothing."""
@@ -88,7 +85,7 @@ class Runner:
             LeaseHeld: another runner works on it; nothing was changed.
             LeaseLost: another runner has taken over.
             Interrupted: ``stop`` was set; the batch can be continued.
-            BatchError: it failed, or was cancelled; that is recorded and told.
+            BatchError: it failed, or was cancelled; that is recorded and told, as far as the disk has room for it.
         """
         with Lease(batch) as lease:
             batch.refresh_from_db()
@@ -110,7 +107,7 @@ class Runner:
         if not batch.is_finished or (latest and latest.stage.is_terminal and latest.attempt == batch.attempt):
             return
         report = ending_report(batch)
-        self.listener(publish_progress(batch.pk, report))
+        self._show(publish_progress(batch.pk, report))
 
     def _work(self, batch: Batch, lease: Lease) -> None:
         batch.status, batch.started_at = BatchStatus.PROCESSING, batch.started_at or timezone.now()
@@ -165,24 +162,23 @@ class Runner:
             ),
             lease=lease,
             stop=self.stop,
-            listener=self.listener,
+            listener=self._show,
             worked_before_seconds=batch.worked_seconds,
         )
 
     def _fail(self, batch: Batch, error: Exception) -> NoReturn:
         """Record what made ``batch`` fail, tell it, and raise it."""
-        known = _known(error)
+        known = known_fault(error)
         if known is None:
             logger.exception("internal_error", batch_id=str(batch.pk))
-            stage = batch.next_stage or ProcessingStage.CLEANUP
-            known = BatchError(
-                f"Internal error in {stage}: {type(error).__name__}; the batch can be continued",
-                code="internal_error",
-                details="".join(traceback.format_exception(error)),
-            )
-            self._end(batch, BatchStatus.FAILED, known)
+            self._end(batch, BatchStatus.FAILED, _internal_error(batch, error))
             raise error
-        self._end(batch, BatchStatus.FAILED, known)
+        try:
+            self._end(batch, BatchStatus.FAILED, known)
+        except (DatabaseError, OSError) as second:
+            # The disk that was full for the stage may be so for the database. Then the batch stays as it is, and can
+            # be continued just so.
+            raise known_fault(second) or second from error
         raise known from error
 
     def _end(self, batch: Batch, status: BatchStatus, error: BatchError | None = None) -> None:
@@ -191,7 +187,20 @@ class Runner:
         failed_stage = batch.next_stage or ProcessingStage.CLEANUP
         batch.end(status, error, failed_stage=failed_stage if error else "")
         report = ending_report(batch)
-        self.listener(publish_progress(batch.pk, report))
+        self._show(publish_progress(batch.pk, report))
+
+    def _show(self, event: BatchProgressEvent) -> None:
+        """Hand ``event`` to who listens. It is in the log already: what goes wrong there never reaches the batch."""
+        try:
+            self.listener(event)
+        except Exception:  # somebody's display, which may fail in any way
+            logger.warning("listener_failed", batch_id=str(event.batch_id), seq=event.seq, exc_info=True)
+
+
+def _internal_error(batch: Batch, error: Exception) -> BatchError:
+    stage = batch.next_stage or ProcessingStage.CLEANUP
+    sentence = f"Internal error in {stage}: {type(error).__name__}; the batch can be continued"
+    return BatchError(sentence, code="internal_error", details=cause_of(error))
 
 
 def _go_through(run: Run) -> None:
@@ -233,14 +242,3 @@ def _refuse_changed(batch: Batch, workspace: Workspace) -> None:
     if fingerprint(batch.archive) != workspace.read_index().fingerprint:
         sentence = f"{batch.file_name} was changed since its pages were listed; give it again as a new batch"
         raise ArchiveRefused(sentence, code="archive_changed")
-
-
-def _known(error: Exception) -> BatchError | None:
-    """Return the batch's own error that ``error`` is or stands for; None when it is our fault."""
-    if isinstance(error, BatchError):
-        return error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NoSpaceLeft(NO_SPACE, details=str(error))
-    if isinstance(error, DatabaseError) and "disk" in str(error) and "full" in str(error):
-        return NoSpaceLeft(NO_SPACE, details=str(error))
-    return None

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from batches.pipeline.faults import NO_SPACE
 from omr.template import SHIPPED
 from tests.batches.archives import cover, doubtful_sheet, sheet, two_groups, unreadable_cover
 from tests.batches.builders import a_superuser
@@ -20,6 +21,7 @@ from tests.pages import a_zip
 from tests.site import ROOT, Site, free_port
 
 DEADLINE_SECONDS = 60
+NEEDS_REVIEW = 3
 SHIPPED_SLUGS = ", ".join(sorted(path.name for path in SHIPPED.iterdir()))
 
 
@@ -46,7 +48,7 @@ def scans(tmp_path: Path) -> Path:
 
 
 def many_sheets(path: Path, count: int = 250) -> Path:
-    """A ZIP that takes some seconds to read."""
+    """A ZIP that takes some seconds to read, of one sheet many times over: all of them will need review."""
     return a_zip(path, {"page_0.jpg": cover()} | {f"page_{n}.jpg": sheet(q1="A") for n in range(1, count)})
 
 
@@ -79,13 +81,49 @@ def test_a_local_zip_is_processed_without_a_web_server(office: Site, scans: Path
     assert "completed" in office.manage("batches", "list").stdout
 
 
-def test_plain_lines_go_out_where_there_is_no_terminal_and_nothing_else(office: Site, scans: Path) -> None:
+def test_plain_lines_go_out_where_there_is_no_terminal_between_the_batchs_id_and_its_results(
+    office: Site, scans: Path
+) -> None:
     done = office.manage("process_batch", str(scans), "--template", "standard-150")
 
-    lines = done.stdout.splitlines()
+    first, *lines, last = done.stdout.splitlines()
+    (results,) = (office.var / "results").iterdir()
+    assert first == f"Batch {results.name}: scans"
     assert len(lines) == 17
     assert lines[0].endswith("extracting           0.0 %  Extracting ZIP")
+    assert last == f"Results: {results} (sheets.csv, answers.csv, responses.csv)"
     assert done.stderr == ""
+
+
+def test_a_reader_that_leaves_changes_nothing_for_the_batch(office: Site, scans: Path) -> None:
+    command = f"{sys.executable} manage.py process_batch {scans} --template standard-150 --json"
+    seen = in_a_shell(office, f"({command}; echo $? >&2) | head -1")
+
+    assert json.loads(seen.stdout)["message"] == "Extracting ZIP"
+    assert seen.stderr == "0\n"
+    assert " completed " in office.manage("batches", "list").stdout
+
+
+def test_a_list_whose_reader_leaves_ends_in_silence(office: Site) -> None:
+    seen = in_a_shell(office, f"({sys.executable} manage.py batches list; echo $? >&2) | true")
+
+    assert seen.stderr == "0\n"
+
+
+def in_a_shell(office: Site, script: str) -> subprocess.CompletedProcess[str]:
+    return run(office, "sh", "-c", script)
+
+
+def run(office: Site, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=office.env,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
 
 
 def test_a_batch_that_needs_review_ends_with_3(office: Site, tmp_path: Path) -> None:
@@ -116,6 +154,8 @@ def test_a_batch_that_failed_ends_with_1_says_why_and_goes_on_with_the_code(offi
     [
         ((), "Give a ZIP, a batch's id, or --watch."),
         (("SCANS", "--watch"), "Give a ZIP, a batch's id, or --watch."),
+        (("--watch", "--template", "standard-150"), "--watch takes whatever is queued; --template can be said of one"),
+        (("--watch", "--owner", "root", "--name", "x", "--cover", "a=1"), "; --owner, --name, --cover can be said of"),
         (("nowhere.zip", "--template", "standard-150"), "nowhere.zip: there is no such file"),
         (("SCANS",), f"a local ZIP needs --template; there are: {SHIPPED_SLUGS}"),
         (("SCANS", "--template", "other"), f"there is no template 'other'; there are: {SHIPPED_SLUGS}"),
@@ -192,7 +232,8 @@ def test_ctrl_c_ends_within_two_seconds_and_the_batch_can_be_continued(office: S
 
     assert process.returncode == 130
     assert "Interrupted. To go on: manage.py process_batch" in errors
-    done = office.manage("process_batch", batch_id_in(errors), "--json")
+    done = office.manage("process_batch", batch_id_in(errors), "--json", check=False)
+    assert done.returncode == NEEDS_REVIEW
     events = events_of(done.stdout)
     assert events[-1]["stage"] == "completed"
     assert "Dispatched" not in done.stdout
@@ -210,7 +251,8 @@ def test_a_killed_process_leaves_no_worker_behind_and_its_batch_goes_on(office: 
 
     assert workers
     wait_for(lambda: not any(is_running(pid) for pid in workers), "the end of the workers")
-    done = office.manage("process_batch", str(seen[0]["batch_id"]), "--json")
+    done = office.manage("process_batch", str(seen[0]["batch_id"]), "--json", check=False)
+    assert done.returncode == NEEDS_REVIEW
     later = events_of(done.stdout)
     assert later[-1]["stage"] == "completed"
     assert later[0]["seq"] >= 5
@@ -262,39 +304,66 @@ Batch.objects.filter(name="left").update(status=BatchStatus.PROCESSING)
     assert office.manage("shell", "--no-imports", "-c", count).stdout.strip() == "0"
 
 
-@pytest.mark.skipif(
+needs_a_small_disk = pytest.mark.skipif(
     not shutil.which("unshare") or subprocess.run(["unshare", "-rm", "true"], check=False).returncode != 0,
     reason="a small disk needs unshare and user namespaces",
 )
+
+
+@needs_a_small_disk
 def test_a_full_disk_fails_the_batch_with_a_sentence_and_it_goes_on_when_there_is_room(
     office: Site, scans: Path
 ) -> None:
     results = office.var / "results"
     results.mkdir()
-    inner = (
-        f"mount -t tmpfs -o size=16k tmpfs {results} && "
-        f"exec {sys.executable} manage.py process_batch {scans} --template standard-150"
-    )
-    failed = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", inner],
-        cwd=ROOT,
-        env=office.env,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-        check=False,
-    )
+    command = f"{sys.executable} manage.py process_batch {scans} --template standard-150"
+
+    failed = on_a_small_disk(office, f"mount -t tmpfs -o size=16k tmpfs {results} && exec {command}")
 
     assert failed.returncode == 1, failed.stderr
     assert "No space is left on the disk" in failed.stderr
     office.manage("process_batch", batch_id_in(failed.stderr))
 
 
+TOO_FULL = """
+mount -t tmpfs -o size=12m tmpfs "$VAR_DIR" && cp -a "$FURNISHED/." "$VAR_DIR"
+dd if=/dev/zero of="$VAR_DIR/ballast" bs=1k count=$(($(df -k --output=avail "$VAR_DIR" | tail -1) - 300)) status=none
+"$PYTHON" manage.py process_batch "$SCANS" --template standard-150 2>"$SAID"
+echo "exit $?" >>"$SAID"
+rm "$VAR_DIR/ballast"
+exec "$PYTHON" manage.py process_batch "$(sed -n 's/.*process_batch //p' "$SAID")"
+"""
+
+
+@needs_a_small_disk
+def test_a_disk_too_full_to_write_down_what_happened_is_said_in_one_sentence_and_the_batch_goes_on(
+    office: Site, tmp_path: Path
+) -> None:
+    furnished, small = office.var, tmp_path / "small"
+    small.mkdir()
+    office.var = small
+    office.environment |= {"FURNISHED": str(furnished), "PYTHON": sys.executable, "SAID": str(tmp_path / "said")}
+    office.environment["SCANS"] = str(many_sheets(tmp_path / "scans.zip", 120))
+
+    went_on = on_a_small_disk(office, TOO_FULL)
+
+    said = [line for line in (tmp_path / "said").read_text().splitlines() if " [warning " not in line]
+    assert said[0] == f"CommandError: {NO_SPACE}"
+    assert said[2].startswith("To go on: manage.py process_batch ")
+    assert said[3:] == ["exit 1"]
+    assert went_on.returncode == NEEDS_REVIEW, went_on.stderr
+
+
+def on_a_small_disk(office: Site, script: str) -> subprocess.CompletedProcess[str]:
+    """Run ``script`` where it may mount what nobody else sees."""
+    return run(office, "unshare", "-rm", "sh", "-c", script)
+
+
 def test_a_page_that_kills_its_worker_is_set_aside_and_the_batch_goes_on(office: Site, tmp_path: Path) -> None:
     install_fault(tmp_path / "fault")
     office.environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "fault"), str(ROOT)])
-    members = {"page_0.jpg": cover()} | {f"page_{n}.jpg": sheet(q1="A") for n in range(1, 20)}
-    members["page_7.jpg"] = sheet(q1="A") + KILLER
+    members = {"page_0.jpg": cover()} | {f"page_{n}.jpg": sheet(f"{n:08}") for n in range(1, 20)}
+    members["page_7.jpg"] = sheet("00000007") + KILLER
     path = a_zip(tmp_path / "scans.zip", members)
 
     done = office.manage("process_batch", str(path), "--template", "standard-150", check=False)

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from batches import services
-from batches.models import Batch, BatchStatus, Runner
+from batches.models import ArchiveKind, Batch, BatchStatus, Runner
 from batches.pipeline.runner import Runner as BatchRunner
 from batches.pipeline.watching import Watch
 from batches.workers.serial import SerialWorkers
@@ -25,6 +25,11 @@ def submitted(name: str = "Mathematics") -> tuple[Batch, list[str]]:
     return batch, [row.message for row in rows]
 
 
+def at_work(name: str = "Mathematics") -> Batch:
+    """Return a batch that a runner works on."""
+    return a_batch(name=name, status=BatchStatus.PROCESSING, lease_until=timezone.now() + timedelta(seconds=30))
+
+
 def test_a_batch_says_that_no_runner_is_active() -> None:
     batch, told = submitted()
 
@@ -41,10 +46,19 @@ def test_a_batch_that_is_about_to_begin_says_nothing() -> None:
 
 def test_a_batch_says_how_many_are_ahead_of_it() -> None:
     Runner.objects.create(name="here", slots=1, seen_at=timezone.now())
-    a_batch(status=BatchStatus.PROCESSING)
+    at_work()
     submitted("first")
 
     assert submitted("second")[1] == ["Waiting: 2 batches ahead"]
+
+
+def test_a_batch_that_somebody_interrupted_stands_in_nobodys_way() -> None:
+    Runner.objects.create(name="here", slots=1, seen_at=timezone.now())
+    interrupted = a_batch(status=BatchStatus.PROCESSING, archive_kind=ArchiveKind.LOCAL)
+
+    assert interrupted.is_interrupted
+    assert not at_work().is_interrupted
+    assert submitted()[1] == ["Waiting: 1 batches ahead"]
 
 
 def test_a_runner_that_is_silent_for_long_is_not_counted() -> None:
@@ -55,7 +69,7 @@ def test_a_runner_that_is_silent_for_long_is_not_counted() -> None:
 
 def test_the_runner_tells_when_a_batch_has_moved_up() -> None:
     Runner.objects.create(name="here", slots=1, seen_at=timezone.now())
-    working = a_batch(status=BatchStatus.PROCESSING)
+    working = at_work()
     first, second = submitted("first")[0], submitted("second")[0]
     services.cancel_batch(first, by=first.owner)
     watch = Watch(BatchRunner(workers=SerialWorkers()), slots=1)

@@ -1,6 +1,7 @@
 """Batches for the shell: list, show, cancel, retry."""
 
 import json
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -11,6 +12,7 @@ from batches import services
 from batches.errors import WrongState
 from batches.management.arguments import cover_code, find_batch, require_database
 from batches.management.display import duration
+from batches.management.output import reader_may_leave
 from batches.models import Batch, BatchStatus
 
 LISTED = 30
@@ -35,6 +37,10 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, action: str, **options: Any) -> None:
         require_database()
+        with reader_may_leave(options.get("stdout") or sys.stdout):
+            self._do(action, options)
+
+    def _do(self, action: str, options: dict[str, Any]) -> None:
         if action == "list":
             self._list(options["status"])
             return

@@ -15,12 +15,16 @@ import redis
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from batches import services
 from batches.errors import BatchError, LeaseHeld, WrongState
+from batches.folders import site_folders
 from batches.management.arguments import FAILED, WRONG_USAGE, cover_code, find_batch, is_batch_id, require_database
 from batches.management.display import choose_display
+from batches.management.output import say
 from batches.models import Batch, BatchStatus, SheetTemplate
+from batches.pipeline.faults import known_fault
 from batches.pipeline.run import Interrupted
 from batches.pipeline.runner import Runner
 from batches.pipeline.watching import Watch
@@ -50,6 +54,8 @@ class Command(BaseCommand):
     def handle(self, *_: Any, target: str | None, watch: bool, **options: Any) -> None:
         if bool(target) == watch:
             raise CommandError("Give a ZIP, a batch's id, or --watch.", returncode=WRONG_USAGE)
+        if watch:
+            _refuse_of_one(options)
         require_database()
         _require_redis()
         workers = _workers(options)
@@ -66,17 +72,23 @@ class Command(BaseCommand):
         Watch(runner, settings.BATCHES_AT_ONCE).run()
 
     def _process(self, target: str, workers: Workers, stop: threading.Event, options: dict[str, Any]) -> None:
-        batch, covers = self._batch(target, options)
+        with _full_disk_said():
+            batch, covers = self._batch(target, options)
         if batch.status == BatchStatus.COMPLETED:
             self.stderr.write(f"{batch} is completed already.")
             _exit_as(batch)
             return
         # What is shown here anyway need not be said twice.
         logging.getLogger().setLevel(logging.WARNING)
-        with choose_display(_output(options), as_json=options["json"]) as display:
+        output, as_json = _output(options), options["json"]
+        if not as_json:
+            say(output, f"Batch {batch.pk}: {batch.name}")
+        with choose_display(output, as_json=as_json) as display:
             failure = _run(Runner(workers=workers, stop=stop, listener=display.show), batch, covers)
         if failure:
             raise failure
+        if not as_json:
+            say(output, f"Results: {site_folders().results(batch.pk)} (sheets.csv, answers.csv, responses.csv)")
         _exit_as(batch)
 
     def _batch(self, target: str, options: dict[str, Any]) -> tuple[Batch, dict[str, str] | None]:
@@ -94,6 +106,14 @@ def _output(options: dict[str, Any]) -> TextIO:
     # Django's own wrapper around it ends every write with a new line, which a display in place cannot use.
     stream: TextIO = options.get("stdout") or sys.stdout
     return stream
+
+
+def _refuse_of_one(options: dict[str, Any]) -> None:
+    """Refuse, beside --watch, what is said of one batch."""
+    given = [f"--{name.removesuffix('s')}" for name in ("template", "owner", "name", "covers") if options[name]]
+    if given:
+        sentence = f"--watch takes whatever is queued; {', '.join(given)} can be said of one ZIP or batch only"
+        raise CommandError(sentence, returncode=WRONG_USAGE)
 
 
 def _new_batch(path: Path, options: dict[str, Any]) -> Batch:
@@ -143,15 +163,39 @@ def _known_batch(batch: Batch, covers: dict[str, str]) -> tuple[Batch, dict[str,
 def _run(runner: Runner, batch: Batch, covers: dict[str, str] | None) -> CommandError | None:
     """Process ``batch``; return what is to be said when it did not come to its end."""
     try:
-        runner.process(batch, retry_with=covers)
+        with _full_disk_said(then=_to_go_on(batch)):
+            runner.process(batch, retry_with=covers)
+    except CommandError as error:
+        return error
     except LeaseHeld as error:
         return CommandError(error.message, returncode=HELD)
     except BatchError as error:
         reason = f"{error.message}\n{error.details}" if error.details else error.message
-        return CommandError(f"{reason}\nTo go on: manage.py process_batch {batch.pk}", returncode=FAILED)
+        return CommandError(f"{reason}\n{_to_go_on(batch)}", returncode=FAILED)
     except Interrupted:
-        return CommandError(f"Interrupted. To go on: manage.py process_batch {batch.pk}", returncode=INTERRUPTED)
+        return CommandError(f"Interrupted. {_to_go_on(batch)}", returncode=INTERRUPTED)
     return None
+
+
+def _to_go_on(batch: Batch) -> str:
+    command = f"manage.py process_batch {batch.pk}"
+    if batch.has_refused_upload:
+        return "It cannot go on with this ZIP: upload the mended one"
+    if batch.has_refused_archive:
+        return f"To go on: put a good ZIP at {batch.archive_path}, then: {command}"
+    return f"To go on: {command}"
+
+
+@contextmanager
+def _full_disk_said(*, then: str = "") -> Iterator[None]:
+    """Turn a disk too full even to write down what happened into the one sentence that helps."""
+    try:
+        yield
+    except (DatabaseError, OSError) as error:
+        known = known_fault(error)
+        if known is None:
+            raise
+        raise CommandError(f"{known.message}\n{then}".rstrip(), returncode=FAILED) from error
 
 
 def _exit_as(batch: Batch) -> None:
