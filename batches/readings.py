@@ -23,17 +23,24 @@ def read_back(template: Template, sheet: Sheet) -> Reading | None:
     if sheet.fit is None:
         return None
     answers = {f"q{answer.question}": answer for answer in _answers(sheet)}
-    confidences = {name: answer.confidence for name, answer in answers.items()}
-    texts = dict(sheet.identity) | {name: answer.answer for name, answer in answers.items()}
-    fields = {field.name: field for field in template.fields}
-    choices = {name: tuple(chosen) for name, chosen in sheet.marks.items()}
-    sure: dict[str, float] = {}
-    for column in template.columns:
-        if column.name in texts:
-            choices |= find_choices([fields[name] for name in column.fields], texts[column.name], sheet.marks)
-            sure |= dict.fromkeys(column.fields, confidences.get(column.name, SURE))
-    marks = (Mark(field=n, choices=choices[n], confidence=sure.get(n, SURE)) for n in fields if n in choices)
+    texts = sheet.identity | {name: answer.answer for name, answer in answers.items()}
+    choices = find_all_choices(template, texts, sheet.marks)
+    sure = {name: answers[c.name].confidence for c in template.columns if c.name in answers for name in c.fields}
+    marked = ((field.name, choices[field.name]) for field in template.fields if field.name in choices)
+    marks = (Mark(field=name, choices=chosen, confidence=sure.get(name, SURE)) for name, chosen in marked)
     return Reading(marks=tuple(marks), fit=fit_of(sheet.fit))
+
+
+def find_all_choices(template: Template, texts: Mapping[str, str], kept: Mapping[str, Sequence[str]]) -> Choices:
+    """Return what is marked in each field, by what the results say of each column and what was ``kept`` besides."""
+    fields = {field.name: field for field in template.fields}
+    choices = {name: tuple(chosen) for name, chosen in kept.items()}
+    for column in template.columns:
+        # Where all marks of a column of identity are kept, its value may be that of a printed code.
+        is_settled = column.question is None and set(column.fields) <= set(kept)
+        if column.name in texts and not is_settled:
+            choices |= find_choices([fields[name] for name in column.fields], texts[column.name], kept)
+    return choices
 
 
 def fit_of(kept: Mapping[str, Any]) -> Fit:
@@ -58,26 +65,22 @@ def find_choices(fields: Sequence[Field], text: str, kept: Mapping[str, Sequence
     here = {field.name: tuple(kept[field.name]) for field in fields if field.name in kept}
     if len(here) == len(fields) and "".join(value for chosen in here.values() for value in chosen) == text:
         return here
-    if len(fields) > 1:
+    if len(fields) > 1 and len(text) == len(fields):
         return dict(_find_one_each(fields, text, here))
     ways = find_spellings(fields, text)
-    return {fields[0].name: ways[0][0]} if len(ways) == 1 else {}
+    return dict(zip((field.name for field in fields), ways[0], strict=True)) if len(ways) == 1 else {}
 
 
 def _find_one_each(fields: Sequence[Field], text: str, kept: Choices) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Give what is marked in each of several fields, of which ``text`` has a character each.
 
-    In the place of a field that is blank or marked twice stands another character, or its empty value: it was kept.
+    In the place of a field that is blank or marked twice stands another character; what is marked in it was kept.
     """
-    place = 0
-    for field in fields:
-        character = text[place : place + 1]
+    for field, character in zip(fields, text, strict=True):
         if character in {bubble.value for bubble in field.bubbles}:
             yield field.name, (character,)
-            place += 1
         elif field.name in kept:
             yield field.name, kept[field.name]
-            place += 1 if kept[field.name] else max(1, len(field.empty_value))
 
 
 def _answers(sheet: Sheet) -> Iterator[Answer]:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import msgpack
 
-from batches.workers.identity import CONFLICT, NO_CODE, MarkedField, ReviewReason, Settled, settle
+from batches.workers.identity import CONFLICT, NO_CODE, UNCLEAR, MarkedField, ReviewReason, Settled, settle
 from omr.errors import PageError
 from omr.template import Column, Template
 from omr.types import Doubt, Fit, Reading
@@ -121,17 +121,27 @@ class Form:
         """Positions of the fields whose choices the results do not always tell → whether they never do.
 
         A column of several fields joins what is marked in them: identity has a character for each, and tells that of
-        a single mark; a question says nothing of blank fields, and one more field may be in no column at all.
+        a single mark; a question says nothing of blank fields. What a printed code says stands in the place of marks,
+        and a field may be in no column at all.
         """
         untold = {p: True for p in range(len(self.values)) if p not in self.wanted}
+        coded = {place.column for place in self.template.codes}
         for column in self.template.columns:
-            for p in self.positions(column):
-                lengths = {len(value) for value in self.values[p]}
-                if len(column.fields) > 1:
-                    untold[p] = column.question is not None or lengths != {1}
-                elif len(lengths) > 1:
-                    untold[p] = True
+            positions = self.positions(column)
+            if column.name in coded:
+                untold |= dict.fromkeys(positions, True)
+            elif len(positions) > 1:
+                never = column.question is not None or not all(map(self._has_one_character, positions))
+                untold |= dict.fromkeys(positions, never)
+            elif len({len(value) for value in self.values[positions[0]]}) > 1:
+                untold[positions[0]] = True
         return untold
+
+    def _has_one_character(self, position: int) -> bool:
+        """Whether a field is one character among others, which tells whether one bubble is marked, and which."""
+        empty = self.template.fields[position].empty_value or UNCLEAR
+        others = {UNCLEAR, empty}
+        return len(empty) == 1 and all(len(value) == 1 and value not in others for value in self.values[position])
 
     def untold_marks(self, record: PageRecord) -> dict[str, list[str]]:
         """Return field → choices of what was read from the page and is told neither by identity nor by answers."""

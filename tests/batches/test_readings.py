@@ -1,14 +1,17 @@
 """What was read is put together again from rows: of a page, through records, to a sheet and back."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from batches.models import Answer, AnswerStatus, Sheet
 from batches.pipeline.answers import _AnswerTable
-from batches.readings import find_choices, fit_of, read_back
+from batches.readings import find_all_choices, fit_of, read_back
 from batches.workers.records import Form, PageRecord, split_records
-from omr.template import Template, parse_template
+from omr.template import SHIPPED, Template, parse_template
 from omr.types import Fit, Mark, Reading
 from tests.batches.builders import a_read_batch
 from tests.pages import STANDARD
@@ -46,6 +49,12 @@ def a_reading(template: Template, **chosen: tuple[str, ...]) -> Reading:
 def as_recorded(template: Template, reading: Reading) -> PageRecord:
     ((record, _),) = split_records(Form(template).record(0, reading).packed())
     return record
+
+
+def results_of(form: Form, record: PageRecord) -> dict[str, str]:
+    """Column → what the results say of it."""
+    answers = {f"q{line.question}": line.answer for line, _ in _AnswerTable(form, lambda line: line).of(record)}
+    return answers | {name: settled.value for name, settled in form.settle_identity(record).items()}
 
 
 def a_sheet_of(template: Template, reading: Reading) -> Sheet:
@@ -113,11 +122,59 @@ def test_an_ordinary_sheet_keeps_no_marks_besides_its_results() -> None:
     assert unclear == {"candidate3": []}
 
 
-def test_identity_with_an_empty_value_of_several_letters_is_told_apart() -> None:
-    block = {"fieldType": "QTYPE_INT", "origin": [50, 50], "bubblesGap": 40, "labelsGap": 40, "fieldLabels": ["d1..3"]}
-    page = {"pageDimensions": [900, 900], "bubbleDimensions": [20, 20], "emptyValue": "NA"}
-    template = parse_template(page | {"fieldBlocks": {"B": block}, "customLabels": {"roll": ["d1..3"]}})
+def test_what_a_printed_code_says_is_not_taken_for_marks() -> None:
+    document = json.loads((SHIPPED / "standard-150" / "template.json").read_text())
+    template = parse_template(document | {"codes": {"candidate": {"region": [100, 100, 900, 300]}}})
+    reading = replace(a_reading(template, candidate1=("4",)), codes=(("40000007",),))
 
-    found = find_choices(template.fields, "4NA7", {"d2": []})
+    record, form = as_recorded(template, reading), Form(template)
+    found = find_all_choices(template, results_of(form, record), form.untold_marks(record))
 
-    assert found == {"d1": ("4",), "d2": (), "d3": ("7",)}
+    assert results_of(form, record)["candidate"] == "40000007"
+    assert found["candidate1"] == ("4",)
+    assert found["candidate8"] == ()
+
+
+POOLS = (
+    "ABCDE",
+    "0123456789",
+    ("1", "10", "0"),
+    ("A", "AA", "AAA"),
+    ("yes", "no"),
+    ("?", "!"),
+    "DCBA",
+    ("-", "N", "A"),
+)
+
+
+@st.composite
+def filled_sheets(draw: st.DrawFn) -> tuple[Template, dict[str, tuple[str, ...]]]:
+    """A template with up to five fields, joined into columns of all kinds, and what is marked in each."""
+    names = [f"f{number}" for number in range(draw(st.integers(1, 5)))]
+    blocks, chosen = {}, {}
+    for number, name in enumerate(names):
+        values = list(draw(st.sampled_from(POOLS)))
+        place = {"origin": [50, 50 + 60 * number], "bubblesGap": 40, "labelsGap": 40, "direction": "horizontal"}
+        blocks[name] = place | {"bubbleValues": values, "fieldLabels": [name]}
+        marked = draw(st.sets(st.sampled_from(values), max_size=draw(st.sampled_from([1, 1, 3]))))
+        chosen[name] = tuple(value for value in values if value in marked)
+    columns: dict[str, list[str]] = {}
+    while names:
+        part, names = names[: (size := draw(st.integers(1, len(names))))], names[size:]
+        columns[f"{draw(st.sampled_from(['q', 'who']))}{len(columns) + 1}"] = part
+    wanted = draw(st.lists(st.sampled_from(list(columns)), min_size=1, unique=True))
+    page = {"pageDimensions": [900, 900], "bubbleDimensions": [20, 20], "fieldBlocks": blocks}
+    page |= {"customLabels": columns, "outputColumns": wanted, "emptyValue": draw(st.sampled_from(["", "-", "NA"]))}
+    return parse_template(page), chosen
+
+
+@given(filled_sheets())
+@settings(max_examples=200, deadline=None)
+def test_on_any_template_every_mark_is_found_again(sheet: tuple[Template, dict[str, tuple[str, ...]]]) -> None:
+    template, chosen = sheet
+    form = Form(template)
+    record = as_recorded(template, a_reading(template, **chosen))
+
+    found = find_all_choices(template, results_of(form, record), form.untold_marks(record))
+
+    assert found == chosen
