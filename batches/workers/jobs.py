@@ -56,6 +56,9 @@ def judge_candidates(chunk: Chunk) -> Verdicts:
 def _judge(pictures: Pictures, page: Page, template: Template) -> Verdict:
     try:
         content = pictures.read(page)
+        # A page of several in one file could not be looked at by its first bytes before.
+        if page.pages > 1 and looks_like_sheet(content[: int(len(content) * HEAD_FRACTION)], template):
+            return Verdict(kind=PageKind.SHEET)
         candidate = read_candidate(content, template)
         if candidate.kind is Kind.COVER and not (template.codes and _is_sheet(content, template)):
             return Verdict(kind=PageKind.COVER, code=candidate.code or "")

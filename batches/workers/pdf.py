@@ -1,5 +1,6 @@
 """Takes the pages of a PDF out as pictures: the scan itself where a page is nothing but one, and else what it shows."""
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from math import ceil, prod, sqrt
 from typing import BinaryIO
 
 import pypdfium2.raw as raw
+import simplejpeg
 from pypdfium2 import PdfDocument, PdfImage, PdfiumError, PdfObject, PdfPage
 
 from batches.errors import FileEncrypted, FileUnreadable, TooManyPages
@@ -20,6 +22,10 @@ RENDER_DPI = 200
 """Of a page that is not simply one scan: what scanners are set to, and twice what reading needs."""
 
 POINTS_PER_INCH = 72
+END = b"%%EOF"
+END_WITHIN = 1024
+"""Bytes from the end; some programs write something behind it."""
+
 FULL_PAGE_TOLERANCE = 0.02
 """How far a scan may end beside the page's edge, of the page's size: programs round page sizes to whole points."""
 
@@ -35,13 +41,14 @@ _pdfium = threading.RLock()  # PDFium works in one thread at a time
 class Pdf:
     """An open PDF."""
 
-    def __init__(self, file: BinaryIO | bytes) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         """Open ``file``.
 
         Raises:
             FileEncrypted, FileUnreadable: it cannot be opened.
             TooManyPages: it has more than MOST_PAGES.
         """
+        _refuse_cut(file)
         with _pdfium, limited(), _refusing():
             self._document = PdfDocument(file)
             self.page_count = len(self._document)
@@ -69,6 +76,15 @@ class Pdf:
                 page.close()
 
 
+def _refuse_cut(file: BinaryIO) -> None:
+    """Refuse a file that was not written to its end: PDFium mends it, and shows what is missing of a scan as white."""
+    size_bytes = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size_bytes - END_WITHIN))
+    if END not in file.read(END_WITHIN):
+        raise FileUnreadable(f"the PDF is cut short: {END.decode()} is not at its end; copy or export the scan again")
+    file.seek(0)
+
+
 @contextmanager
 def _refusing() -> Iterator[None]:
     """Turn what PDFium refuses into a page's error."""
@@ -90,8 +106,10 @@ def _read(page: PdfPage) -> bytes:
     scan = _full_page_scan(page, [thing for thing in things if thing.level == 0])
     if scan is None:
         return _render(page, RENDER_DPI / POINTS_PER_INCH)
-    if _is_plain_jpeg(scan) and not _is_mirrored(scan):
-        return bytes(scan.get_data(decode_simple=True))
+    if scan.get_filters(skip_simple=True) == ["DCTDecode"] and not _is_mirrored(scan):
+        jpeg = bytes(scan.get_data(decode_simple=True))
+        if not _is_cmyk(jpeg):
+            return jpeg
     # At the scan's own size: a pixel of the scan becomes a pixel.
     return _render(page, sqrt(prod(scan.get_px_size()) / prod(_box_size(scan.get_bounds()))))
 
@@ -117,9 +135,12 @@ def _is_hidden_text(thing: PdfObject) -> bool:
     return is_text and bool(raw.FPDFTextObj_GetTextRenderMode(thing) == raw.FPDF_TEXTRENDERMODE_INVISIBLE)
 
 
-def _is_plain_jpeg(scan: PdfImage) -> bool:
-    # In a PDF, CMYK may be meant the other way round than in a JPEG file of its own.
-    return scan.get_filters(skip_simple=True) == ["DCTDecode"] and scan.get_metadata().bits_per_pixel in (8, 24)
+def _is_cmyk(jpeg: bytes) -> bool:
+    """Whether it may be meant the other way round in a PDF than in a JPEG file of its own. A broken one is none."""
+    try:
+        return simplejpeg.decode_jpeg_header(jpeg, strict=False)[2] in ("CMYK", "YCCK")
+    except (ValueError, LookupError):
+        return False
 
 
 def _is_mirrored(scan: PdfImage) -> bool:

@@ -98,13 +98,13 @@ def test_a_jpeg_that_fills_a_page_of_a_pdf_is_taken_out_unchanged(tmp_path: Path
 
 
 def test_text_that_a_program_recognized_and_hid_changes_nothing() -> None:
-    assert Pdf(a_pdf([sheet()], hidden_text="Candidate 00412345")).read(1) == sheet()
+    assert Pdf(io.BytesIO(a_pdf([sheet()], hidden_text="Candidate 00412345"))).read(1) == sheet()
 
 
 def test_a_scan_that_is_no_jpeg_is_rendered_pixel_for_pixel() -> None:
     scan = picture_of(sheet(), "1")
 
-    rendered = pixels(Pdf(a_pdf([saved(scan, "PNG")])).read(1))
+    rendered = pixels(Pdf(io.BytesIO(a_pdf([saved(scan, "PNG")]))).read(1))
 
     assert abs(rendered.shape[0] - scan.height) <= 2
     assert abs(rendered.shape[1] - scan.width) <= 2
@@ -112,7 +112,7 @@ def test_a_scan_that_is_no_jpeg_is_rendered_pixel_for_pixel() -> None:
 
 
 def test_a_page_with_more_on_it_than_a_scan_is_rendered_at_200_dpi() -> None:
-    page = Pdf(drawn(stream("", "0 0 100 100 re f"))).read(1)
+    page = Pdf(io.BytesIO(drawn(stream("", "0 0 100 100 re f")))).read(1)
 
     height, width = pixels(page).shape
     assert (width, height) == (round(595 / 72 * 200 + 0.5), round(842 / 72 * 200 + 0.5))
@@ -120,8 +120,10 @@ def test_a_page_with_more_on_it_than_a_scan_is_rendered_at_200_dpi() -> None:
 
 
 def test_a_page_that_asks_for_too_many_pixels_is_refused_before_anything_is_drawn() -> None:
+    page = drawn(stream("", "0 0 1 1 re f")).replace(b"[0 0 595 842]", b"[0 0 59500 84200]")
+
     with pytest.raises(PageTooLarge, match="at most 100 million"):
-        Pdf(drawn(stream("", "0 0 1 1 re f")).replace(b"[0 0 595 842]", b"[0 0 59500 84200]")).read(1)
+        Pdf(io.BytesIO(page)).read(1)
 
 
 def test_a_picture_on_a_page_that_declares_too_many_pixels_is_refused_before_it_is_unpacked() -> None:
@@ -130,24 +132,40 @@ def test_a_picture_on_a_page_that_declares_too_many_pixels_is_refused_before_it_
     )
 
     with pytest.raises(PageTooLarge, match="60000 × 60000"):
-        Pdf(drawn(stream("", "595 0 0 842 0 0 cm /X Do"), picture)).read(1)
+        Pdf(io.BytesIO(drawn(stream("", "595 0 0 842 0 0 cm /X Do"), picture))).read(1)
 
 
 def test_a_pdf_of_more_pages_than_scanners_make_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdf, "MOST_PAGES", 1)
 
     with pytest.raises(TooManyPages, match="2 pages seen in one PDF, at most 1 expected"):
-        Pdf(a_pdf([sheet(), sheet()]))
+        Pdf(io.BytesIO(a_pdf([sheet(), sheet()])))
 
 
-HELD = "from batches.workers.limits import hold_to_limits, limited; from batches.workers.pdf import Pdf; import sys;"
+@pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
+def test_a_pdf_that_is_cut_short_is_refused_never_read_in_part(kept: float) -> None:
+    whole = saved(picture_of(sheet()), "PDF", save_all=True, append_images=[picture_of(sheet("00000002"))])
+
+    with pytest.raises(FileUnreadable, match="cut short"):
+        Pdf(io.BytesIO(whole[: int(len(whole) * kept)]))
+
+
+def test_a_scan_in_cmyk_looks_as_it_does_on_the_page() -> None:
+    rendered = pixels(Pdf(io.BytesIO(saved(picture_of(sheet(), "CMYK"), "PDF", resolution=150))).read(1))
+
+    assert rendered.mean() > 200
+
+
+HELD = (
+    "from batches.workers.limits import hold_to_limits, limited; from batches.workers.pdf import Pdf; import io, sys;"
+)
 
 
 @pytest.mark.parametrize(
     ("program", "ends_by"),
     [
         ("hold_to_limits(cpu_seconds=0.3)\nwith limited():\n    while True: pass", signal.SIGPROF),
-        ("hold_to_limits(memory_bytes=300 * 2**20); Pdf(sys.stdin.buffer.read()).read(1)", signal.SIGABRT),
+        ("hold_to_limits(memory_bytes=300 * 2**20); Pdf(io.BytesIO(sys.stdin.buffer.read())).read(1)", signal.SIGABRT),
     ],
 )
 def test_a_page_that_takes_without_end_ends_its_worker_and_nothing_else(program: str, ends_by: int) -> None:
