@@ -15,7 +15,15 @@ from omr.errors import PageError, PoorFit
 from omr.features import match_reference
 from omr.fiducials import Placement, are_alike, find_placements
 from omr.filters import apply_filter
-from omr.geometry import fit_perspective, measure_lean, measure_scale, quarter_turn_matrix, scale_matrix, to_pixels
+from omr.geometry import (
+    are_inside,
+    fit_perspective,
+    measure_lean,
+    measure_scale,
+    quarter_turn_matrix,
+    scale_matrix,
+    to_pixels,
+)
 from omr.markers import find_markers, sheet_width_px
 from omr.outline import find_outlines
 from omr.preprocessors import CropOnMarkers, CropPage, FeatureBasedAlignment
@@ -197,6 +205,8 @@ def _view_along(gray: Gray, matrix: Matrix, error: float, template: Template, pl
     if scale * least < COARSEST_PX:
         seen = f"bubbles {scale * least:.1f} pixels wide seen, at least {COARSEST_PX:g} expected"
         raise PoorFit(f"{seen}; take the picture from nearer, or scan at 150 to 300 dpi")
+    if not are_inside(to_pixels(matrix, plan.centres), gray, scale * least / 2):
+        raise PoorFit("bubbles would lie beside the picture, all inside expected; check that the scan is not cropped")
     is_straight = measure_lean(matrix, np.array([low, (high[0], low[1]), high, (low[0], high[1])])) <= MOST_LEAN
     if is_straight and scale * least >= LEAST_BUBBLE_PX:
         return View(gray=gray, placement=_placement(gray, matrix, error, plan))

@@ -21,6 +21,9 @@ LIKENESS = 0.8
 REACH_PX = 4.0
 """How far a match may lie from the fit: paper that a feeder pulled unevenly is off by 1 to 2 mm, 5 to 10 pixels."""
 
+RIGID_REACH_PX = 10.0
+"""How far a match may lie from a map that only shifts, turns and enlarges: a feeder stretches paper by 1 %."""
+
 LEAST_MATCHES = 25
 """Least matches that agree: chance brings four together, rarely eight."""
 
@@ -61,6 +64,12 @@ def _fit(known: Points, seen: Points, *, is_affine: bool) -> tuple[Matrix | None
     if len(known) < LEAST_MATCHES:
         return None, 0.0, len(known)
     if is_affine:
+        # Columns of bubbles repeat: a stretched map lays many over their neighbours. A scanner stretches little.
+        _, rigid = cv2.estimateAffinePartial2D(known, seen, method=cv2.RANSAC, ransacReprojThreshold=RIGID_REACH_PX)
+        agree = rigid.ravel().astype(bool) if rigid is not None else np.zeros(len(known), bool)
+        known, seen = known[agree], seen[agree]
+        if len(known) < LEAST_MATCHES:
+            return None, 0.0, len(known)
         affine, kept = cv2.estimateAffine2D(known, seen, method=cv2.RANSAC, ransacReprojThreshold=REACH_PX)
         matrix = None if affine is None else np.vstack([affine, [0.0, 0.0, 1.0]])
     else:

@@ -16,10 +16,39 @@ STANDARD_DOCUMENT: dict[str, Any] = json.loads((SHIPPED / "standard-150" / "temp
 MARKER_PX = 120
 
 
-def with_steps(*steps: dict[str, Any], **files: bytes) -> Template:
+MARKER_RATIO = 17
+MARKERS = ((0.06, 0.045), (0.94, 0.045), (0.94, 0.957), (0.06, 0.957))
+"""Where the middles of the markers are, as shares of the sheet's width and height: over the shipped fiducials."""
+
+
+def with_steps(*steps: dict[str, Any], document: dict[str, Any] = STANDARD_DOCUMENT, **files: bytes) -> Template:
     """The shipped sheet, found on a page by ``steps`` and not by its fiducials; ``a_png=…`` is the file ``a.png``."""
     named = {name.replace("_", "."): base64.b64encode(content).decode("ascii") for name, content in files.items()}
-    return parse_template(STANDARD_DOCUMENT | {"preProcessors": list(steps), "files": named})
+    return parse_template(document | {"preProcessors": list(steps), "files": named})
+
+
+def with_markers_on(page: Gray) -> Gray:
+    """Return ``page`` with a marker in each corner."""
+    marked, side = page.copy(), round(page.shape[1] / MARKER_RATIO)
+    small = cv2.resize(a_marker(), (side, side), interpolation=cv2.INTER_AREA)
+    for x, y in MARKERS:
+        left, top = round(x * page.shape[1] - side / 2), round(y * page.shape[0] - side / 2)
+        marked[top : top + side, left : left + side] = small
+    return marked
+
+
+def found_by_markers(*before: dict[str, Any]) -> Template:
+    """The shipped sheet, the template's page reaching from marker to marker, as OMRChecker has it."""
+    width, height = STANDARD_DOCUMENT["pageDimensions"]
+    (left, top), (right, bottom) = MARKERS[0], MARKERS[2]
+    blocks = {
+        name: block | {"origin": [block["origin"][0] - left * width, block["origin"][1] - top * height]}
+        for name, block in STANDARD_DOCUMENT["fieldBlocks"].items()
+    }
+    size = [(right - left) * width, (bottom - top) * height]
+    step = {"name": "CropOnMarkers", "options": {"relativePath": "m.png", "sheetToMarkerWidthRatio": MARKER_RATIO}}
+    document = STANDARD_DOCUMENT | {"pageDimensions": size, "fieldBlocks": blocks}
+    return with_steps(*before, step, document=document, m_png=as_png(a_marker()))
 
 
 def photographed(page: Gray, *, quarters: int = 0, lean: float = 0.04, turn_degrees: float = 3.0) -> Gray:
