@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +108,16 @@ class CornerFiducials:
     @property
     def ink_centres(self) -> tuple[tuple[float, float], ...]:
         """The middle of the ink of each, (x, y), template units: what is found on a page."""
-        return tuple(
-            (x + dx * self.size * shape.off_centre, y + dy * self.size * shape.off_centre)
-            for (x, y), (dx, dy), shape in zip(self.centres, INWARD, self.shapes, strict=True)
-        )
+        return _ink_centres(self)
+
+
+@lru_cache(maxsize=64)
+def _ink_centres(fiducials: CornerFiducials) -> tuple[tuple[float, float], ...]:
+    """Return ``CornerFiducials.ink_centres``, which every page asks for a dozen times."""
+    return tuple(
+        (x + dx * fiducials.size * shape.off_centre, y + dy * fiducials.size * shape.off_centre)
+        for (x, y), (dx, dy), shape in zip(fiducials.centres, INWARD, fiducials.shapes, strict=True)
+    )
 
 
 INWARD = ((1, 1), (-1, 1), (-1, -1), (1, -1))
