@@ -385,6 +385,11 @@ class RunnerQuerySet(models.QuerySet["Runner"]):
         """Return the runners that are there now."""
         return self.filter(seen_at__gt=timezone.now() - RUNNER_SILENCE)
 
+    def seconds_to_silence(self) -> float | None:
+        """Return how long until all that are there now will be taken for gone if they say no more; None: none is."""
+        seen_at = self.active().aggregate(last=models.Max("seen_at"))["last"]
+        return (seen_at + RUNNER_SILENCE - timezone.now()).total_seconds() if seen_at else None
+
 
 RUNNER_SILENCE = timedelta(seconds=15)
 """A runner that said nothing for so long is gone."""

@@ -71,6 +71,20 @@ def submit_batch(batch: Batch) -> None:
         publish_progress(batch.pk, waiting_report(batch, message))
 
 
+def tell_waiting(batch: Batch) -> None:
+    """Tell what a queued batch waits for, if that is something and not what was told last."""
+    holder = f"waiting {uuid.uuid4()}"
+    if not batch.take_lease(holder, LEASE):
+        return  # a runner has just begun with it
+    try:
+        batch.refresh_from_db()
+        message, latest = waits_for(batch), progress_log.read_latest(batch.pk)
+        if batch.is_waiting and message and (latest is None or latest.message != message):
+            publish_progress(batch.pk, waiting_report(batch, message))
+    finally:
+        batch.release_lease(holder)
+
+
 def cancel_batch(batch: Batch, *, by: AbstractUser) -> None:
     """Stop ``batch`` within seconds: its runner sees the wish; a batch that nobody works on ends here.
 

@@ -1,6 +1,8 @@
 """The ASGI application, served by daphne or uvicorn: the upload door, and Django for all the rest."""
 
 import os
+import sys
+from http import HTTPStatus
 
 import django
 
@@ -18,6 +20,10 @@ from progress.handler import StreamingASGIHandler  # noqa: E402
 
 site = StreamingASGIHandler()
 upload_door = UploadDoor(UploadStore(site_folders().upload), most_bytes=settings.MAX_UPLOAD_GB * GB)
+
+if twisted := sys.modules.get("twisted.web.http"):  # under daphne, which knows no name for 429 and younger ones
+    for status in HTTPStatus:
+        twisted.RESPONSES.setdefault(status.value, status.phrase.encode())
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

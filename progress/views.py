@@ -87,7 +87,11 @@ def events_view(*, refuse: Refuse) -> View:
     async def events(request: HttpRequest, batch_id: str) -> HttpResponseBase:
         if refusal := await refuse(request, batch_id):
             return refusal
-        after = sse.parse_event_id(request.GET.get("after"))
+        said = request.GET.get("after", "").strip()
+        after = sse.parse_event_id(said)
+        if not after and said.strip("0"):
+            sentence = f"after is {said[:40]!r}; expected the position of an event: 0, 1, 2 …"
+            return JsonResponse({"detail": sentence, "code": "invalid"}, status=400)
         found = await log.ask_table(log.read_table, UUID(batch_id), after)
         return JsonResponse({"batch_id": str(UUID(batch_id)), "events": [event.as_dict() for event in found]})
 

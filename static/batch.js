@@ -9,10 +9,12 @@ const part = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en");
 const TICK_MS = 1_000;
 const LONGEST_SILENCE_MS = 15_000; // the clock stops when nothing was heard for so long
+const SILENT_LOOK_MS = 20_000; // between two looks at a batch of which nothing is heard: nobody may be at work on it
 const REPAINT_TRIES = 15; // some 13 seconds: the row of a batch may say later than its log that it ended
 
 let latest = null;
-let heardAt = 0;
+let heardAt = performance.now();
+let lookedAt = heardAt;
 let repaintTimer = 0;
 
 function clock(seconds) {
@@ -23,13 +25,13 @@ function clock(seconds) {
 }
 
 function showEvent(event) {
-  const stageChanged = event.stage !== latest?.stage;
+  const isTurn = event.stage !== latest?.stage || isInterrupted();
   latest = event;
   heardAt = performance.now();
   showFigures(event);
   showStep(event);
   addToLog(event);
-  if (stageChanged) repaintSoon(isTerminal(event) ? REPAINT_TRIES : 1);
+  if (isTurn) repaintSoon(isTerminal(event) ? REPAINT_TRIES : 1);
 }
 
 function isTerminal(event) {
@@ -110,6 +112,7 @@ async function repaint(tries) {
   const isEnding = latest === null || isTerminal(latest);
   const isPainted = !isEnding || fresh.getElementById("batch").dataset.finished === "yes";
   if (latest !== null) showStep(latest);
+  if (isInterrupted()) for (const id of ["rate", "eta"]) part(id).textContent = "–";
   if (!isPainted && tries > 1) repaintSoon(tries - 1);
 }
 
@@ -127,9 +130,21 @@ function showState(state) {
 }
 
 function tick() {
-  if (latest === null || isTerminal(latest) || isWaiting(latest)) return;
-  const silence = Math.min(performance.now() - heardAt, LONGEST_SILENCE_MS);
-  part("elapsed").textContent = clock(latest.elapsed_seconds + silence / 1_000);
+  if (latest !== null && (isTerminal(latest) || isWaiting(latest))) return;
+  const silence = performance.now() - heardAt;
+  if (silence >= LONGEST_SILENCE_MS) lookInSilence();
+  if (latest === null || isInterrupted()) return;
+  part("elapsed").textContent = clock(latest.elapsed_seconds + Math.min(silence, LONGEST_SILENCE_MS) / 1_000);
+}
+
+function lookInSilence() {
+  if (isInterrupted() || performance.now() - Math.max(lookedAt, heardAt) < SILENT_LOOK_MS) return;
+  lookedAt = performance.now();
+  repaintSoon(1);
+}
+
+function isInterrupted() {
+  return part("status").querySelector(".interrupted") !== null;
 }
 
 /** Whether the batch lies still: its upload is complete and no runner has taken it yet. */

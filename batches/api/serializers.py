@@ -36,18 +36,22 @@ class BatchLine(serializers.ModelSerializer[Batch]):
     owner = serializers.CharField(source="owner.username", read_only=True)
     template = serializers.CharField(source="template.slug", read_only=True)
     counts = Counts(source="*", read_only=True)
+    interrupted = serializers.BooleanField(
+        source="is_interrupted", read_only=True, help_text="in the middle of its way, and no runner works on it now"
+    )
     elapsed_seconds = serializers.SerializerMethodField(help_text="working time up to the last saved stage or stop")
 
     class Meta:
         model = Batch
         fields = [
-            *("id", "name", "file_name", "size_bytes", "owner", "template", "status", "stage", "attempt", "counts"),
+            *("id", "name", "file_name", "size_bytes", "owner", "template", "status", "stage"),
+            *("attempt", "counts", "interrupted"),
             *("elapsed_seconds", "created_at", "queued_at", "started_at", "finished_at"),
         ]
         read_only_fields = [field for field in fields if field != "name"]
 
     def get_elapsed_seconds(self, batch: Batch) -> int:
-        return round(batch.worked_seconds)
+        return int(batch.worked_seconds)
 
 
 class GroupLine(serializers.ModelSerializer[CoverGroup]):

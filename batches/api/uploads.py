@@ -24,7 +24,7 @@ from batches.api.bodies import Body, Receive, Scope, Send
 from batches.api.upload_answers import ANSWERED, Answer, answer_to, send_answer
 from batches.api.upload_login import check_host, identify
 from batches.errors import BatchError
-from batches.models import Batch, BatchStatus, Right
+from batches.models import Batch, BatchStatus, Right, Runner
 from batches.permissions import get_batch_for
 from batches.receiving.reception import Reception
 from batches.receiving.verbs import (
@@ -35,6 +35,7 @@ from batches.receiving.verbs import (
     finish_arrived,
     upload_offset,
 )
+from batches.services import tell_waiting
 from batches.uploads import protocol
 from batches.uploads.protocol import Append, Refused
 from batches.uploads.store import UploadStore
@@ -42,6 +43,7 @@ from batches.uploads.store import UploadStore
 PREFIX = "/api/uploads"
 SILENCE_SECONDS = 30.0  # a client from which nothing comes for so long is taken for gone
 TAKE_OVER_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 0.5  # after the last runner that was there will have been silent for too long
 WRITERS = 8  # threads; an upload holds one only while something of it is written
 
 
@@ -100,6 +102,7 @@ class UploadDoor:
         self._silence_seconds = silence_seconds
         self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="upload")
         self._writers: dict[UUID, Writer] = {}
+        self._looks: set[asyncio.Task[None]] = set()  # the loop alone would not keep them
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = Asked.of(scope, receive)
@@ -193,7 +196,20 @@ class UploadDoor:
             del self._writers[batch.pk]
             writer.done.set()
         self._refuse_cut(writer.body)
+        if reception.offset == batch.size_bytes:
+            await self._plan_second_look(batch)
         return reception.offset
+
+    async def _plan_second_look(self, batch: Batch) -> None:
+        """Look once more what ``batch`` waits for: a runner that died just now is still taken for alive."""
+        seconds = await self._in_thread(Runner.objects.seconds_to_silence)
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds + LOOK_AGAIN_SECONDS, self._look_again, batch)
+
+    def _look_again(self, batch: Batch) -> None:
+        task = asyncio.ensure_future(self._in_thread(tell_waiting, batch))
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)
 
     def _refuse_cut(self, body: Body) -> None:
         if body.is_stopped:

@@ -6,7 +6,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -103,7 +103,7 @@ class LiveDisplay:
         stages = _stages(events[-1])
         needed = len(stages.wrap(self._console, columns)) + 4  # two empty lines, the bar, the counts
         if rows - 1 - needed >= FEWEST_LOG_LINES:  # the cursor has a line of its own
-            parts = [stages, Text(), _bar(events[-1], columns), _counts(events[-1]), Text()]
+            parts: list[RenderableType] = [stages, Text(), _bar(events[-1], columns), _counts(events[-1]), Text()]
         else:
             needed = 3
             parts = [_stage_in_brief(events[-1]), _bar(events[-1], columns), _counts(events[-1])]

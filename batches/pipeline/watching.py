@@ -116,7 +116,7 @@ class Watch:
     def _tell_waiting(self) -> None:
         """Tell batches in the queue how many are before them, whenever that has changed."""
         now = time.monotonic()
-        if len(self._working) < self._slots or now - self._waiting_told_at < WAITING_SECONDS:
+        if now - self._waiting_told_at < WAITING_SECONDS:
             return
         self._waiting_told_at = now
         for batch in Batch.objects.waiting():

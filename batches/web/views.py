@@ -15,6 +15,7 @@ from batches import services
 from batches.errors import AccessDenied, BatchNotFound, WrongState
 from batches.models import Batch, BatchStatus, Right, SheetTemplate
 from batches.permissions import get_batch_for, may, signed_in
+from batches.web.doubts import doubts
 from batches.web.durations import clock
 from batches.web.stages import stage_title, steps
 from progress.events import BatchProgressEvent
@@ -85,10 +86,12 @@ def show_batch(request: HttpRequest, batch_id: str) -> HttpResponse:
         "lines": lines,
         "seq": latest.seq if latest else 0,
         "steps": steps(batch, latest),
-        **_pace(latest),
+        **_pace(None if batch.is_interrupted else latest),
+        "elapsed": clock(latest.elapsed_seconds if latest else 0),
+        "doubts": doubts(batch),
         "groups": batch.groups.order_by("number"),
         "may_operate": may(request.user, batch, Right.OPERATOR),
-        "can_retry": batch.status in (BatchStatus.FAILED, BatchStatus.CANCELLED),
+        "can_retry": batch.status in (BatchStatus.FAILED, BatchStatus.CANCELLED) and not batch.has_refused_upload,
         "cover_field": COVER_FIELD,
         "log_lines": LOG_LINES,
     }
@@ -98,10 +101,9 @@ def show_batch(request: HttpRequest, batch_id: str) -> HttpResponse:
 def _pace(latest: BatchProgressEvent | None) -> dict[str, str]:
     """Return how fast the batch goes, for people; a dash where it cannot be known."""
     if latest is None:
-        return {"elapsed": clock(0), "rate": "–", "eta": "–"}
+        return {"rate": "–", "eta": "–"}
     rate, eta = latest.rate_per_second, latest.eta_seconds
     return {
-        "elapsed": clock(latest.elapsed_seconds),
         "rate": "–" if rate is None else f"{rate:.0f} /s" if rate >= 10 else f"{rate:.1f} /s",
         "eta": "–" if eta is None else clock(eta),
     }

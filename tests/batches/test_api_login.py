@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import httpx
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -9,6 +10,7 @@ from django.test import Client
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from tests.batches.builders import PASSWORD, a_user
+from tests.site import Site
 
 pytestmark = pytest.mark.django_db
 
@@ -114,3 +116,11 @@ def test_a_changed_password_ends_every_token(client: Client, ada: User) -> None:
 
     assert refreshed.status_code == 401
     assert listed.status_code == 401
+
+
+def test_a_lockout_has_its_name_on_the_wire_under_daphne_too(site: Site) -> None:
+    wrong = {"username": "ada", "password": "wrong"}
+    with site.serve("daphne") as url:
+        answers = [httpx.post(f"{url}/api/auth/login", json=wrong) for _ in range(settings.AXES_FAILURE_LIMIT + 1)]
+
+    assert (answers[-1].status_code, answers[-1].reason_phrase) == (429, "Too Many Requests")

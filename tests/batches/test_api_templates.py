@@ -32,7 +32,8 @@ def test_everybody_signed_in_reads_templates(client: Client) -> None:
     slugs = [line["slug"] for line in client.get("/api/templates").json()["results"]]
     assert slugs == sorted(path.name for path in SHIPPED.iterdir())
     assert client.get("/api/templates/standard-150").json()["document"] == DOCUMENT
-    assert client.get("/api/templates/none").status_code == 404
+    missing = client.get("/api/templates/none")
+    assert (missing.status_code, missing.json()) == (404, {"detail": "Template not found", "code": "not_found"})
 
 
 def test_nobody_reads_templates_without_signing_in(client: Client) -> None:

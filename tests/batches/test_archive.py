@@ -225,6 +225,23 @@ def test_many_members_that_unpack_to_far_more_than_the_archive_are_refused(tmp_p
     assert refusal(patched(path, declare_much)).code == "bomb"
 
 
+@pytest.mark.parametrize(("megabytes", "is_refused"), [(26, False), (40, True)])
+def test_a_file_that_shrinks_as_no_scan_does_is_refused_unless_it_may_be_a_white_bitmap(
+    tmp_path: Path, megabytes: int, is_refused: bool
+) -> None:
+    path = tmp_path / "scans.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("page_1.jpg", PICTURE)
+        zipped.writestr("page_2.bmp", bytes(megabytes * 2**20))
+
+    if is_refused:
+        error = refusal(path)
+        assert error.code == "bomb"
+        assert error.message.startswith("page_2.bmp would unpack from ")
+    else:
+        assert len(index_archive(path)) == 2
+
+
 def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
     path = a_zip(tmp_path / "scans.zip", {"page_1.jpg": PICTURE, "page_2.jpg": PICTURE})
 

@@ -18,6 +18,7 @@ from batches.models import Answer, Batch, BatchStatus, Sheet
 from batches.pipeline.lease import Lease
 from batches.pipeline.run import Interrupted
 from batches.pipeline.runner import Runner
+from batches.pipeline.workspace import write_aside
 from batches.workers.base import Chunk, Job
 from batches.workers.serial import SerialWorkers
 from progress import connection, log
@@ -287,7 +288,7 @@ def test_what_is_our_own_fault_fails_the_batch_keeps_the_cause_and_is_raised(tmp
         process(batch, workers=Broken())
 
     assert (batch.status, batch.error_code, batch.failed_stage) == (BatchStatus.FAILED, "internal_error", "extracting")
-    assert "ZeroDivisionError: seven" in batch.error_details
+    assert batch.error_details == "ZeroDivisionError: seven"  # who may watch need not see where our files lie
     assert log.read_latest(batch.pk).code == "internal_error"
 
 
@@ -311,3 +312,27 @@ def test_a_batch_at_work_is_not_deleted(tmp_path: Path) -> None:
 
     with Lease(Batch.objects.get(pk=batch.pk)), pytest.raises(WrongState, match="cancel it first"):
         services.delete_batch(batch, by=batch.owner)
+
+
+def test_a_listener_that_fails_is_no_fault_of_the_batch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def leave(_: BatchProgressEvent) -> None:
+        raise BrokenPipeError("nobody reads any more")
+
+    batch = a_local_batch(tmp_path, two_groups())
+    Runner(workers=SerialWorkers(), listener=leave).process(batch)
+
+    assert batch.status == BatchStatus.COMPLETED
+    assert len(messages(batch)) == 17
+    assert "listener_failed" in caplog.text
+
+
+def test_what_is_written_aside_and_fails_takes_no_room(tmp_path: Path) -> None:
+    def fill_the_disk() -> None:
+        with write_aside(tmp_path / "answers.csv") as file:
+            file.write(b"half of it")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        fill_the_disk()
+
+    assert list(tmp_path.iterdir()) == []

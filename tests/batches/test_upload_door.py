@@ -450,3 +450,19 @@ def test_a_browser_is_known_by_its_session_and_believed_only_on_pages_of_this_si
         token = browser.cookies["csrftoken"]
         assert page.create(10, X_CSRFToken=token, Origin="https://evil.example").status_code == 403
         assert page.create(10, X_CSRFToken=token, Origin=door.url).status_code == 201
+
+
+def test_an_upload_made_just_after_its_runner_died_is_told_so(door: Door):
+    seen = "timezone.now() - timedelta(seconds=9)"
+    door.site.manage(
+        "shell",
+        "--no-imports",
+        "-c",
+        "from datetime import timedelta; from django.utils import timezone; from batches.models import Runner; "
+        f"Runner.objects.update_or_create(name='dead', defaults={{'seen_at': {seen}}})",
+    )
+    address = door.ann.begin(len(SMALL))
+    assert door.ann.patch(address, SMALL, 0).status_code == 204
+
+    assert "Waiting: no runner is active" not in door.ann.messages(address)
+    until(lambda: "Waiting: no runner is active" in door.ann.messages(address))

@@ -85,3 +85,29 @@ def test_a_batch_whose_upload_is_over_is_queued_once() -> None:
 
     with pytest.raises(services.WrongState, match="only a batch that is being uploaded"):
         services.submit_batch(batch)
+
+
+def test_the_runner_tells_what_a_batch_waits_for_though_it_has_room_itself() -> None:
+    batch = submitted()[0]
+    Runner.objects.create(name="here", slots=1, seen_at=timezone.now())
+    at_work()
+    watch = Watch(BatchRunner(workers=SerialWorkers()), slots=1)
+
+    watch._tell_waiting()
+
+    assert log.read_latest(batch.pk).message == "Waiting: 1 batches ahead"
+
+
+def test_a_second_look_tells_that_the_runner_is_gone_and_tells_it_once() -> None:
+    runner = Runner.objects.create(name="dead", slots=1, seen_at=timezone.now())
+    batch = submitted()[0]
+    assert 0 < Runner.objects.seconds_to_silence() <= 15
+    Runner.objects.filter(pk=runner.pk).update(seen_at=timezone.now() - timedelta(minutes=1))
+
+    services.tell_waiting(batch)
+    services.tell_waiting(batch)
+
+    rows = ProgressEvent.objects.after(batch.pk, 0)
+    assert [row.message for row in rows] == ["Waiting: no runner is active"]
+    assert Runner.objects.seconds_to_silence() is None
+    assert batch.lease_holder == ""

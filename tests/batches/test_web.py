@@ -1,11 +1,13 @@
 """The pages for people, as the server paints them."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
 from batches.models import Batch, BatchStatus, Right
 from batches.web.durations import clock, span
@@ -146,7 +148,8 @@ def test_a_batch_that_is_not_there_and_one_of_somebody_else_say_so(client: Clien
 
 
 def test_the_first_paint_shows_the_latest_event_the_log_and_where_the_stream_goes_on(client: Client) -> None:
-    batch = a_batch(status=BatchStatus.PROCESSING, archive_kind="local")
+    held_until = timezone.now() + timedelta(minutes=1)
+    batch = a_batch(status=BatchStatus.PROCESSING, archive_kind="local", lease_until=held_until)
     publish_progress(batch.pk, a_report(ProcessingStage.EXTRACTING, "Extracting ZIP"))
     publish_progress(
         batch.pk,
@@ -223,6 +226,55 @@ def test_a_failed_batch_asks_for_the_codes_of_its_covers_and_goes_on_with_them(c
     batch.refresh_from_db()
     assert batch.status == BatchStatus.QUEUED
     assert batch.cover_codes == {"a/page 1.jpg": "14904511", 'page"2.jpg': "14904512"}
+
+
+def test_an_uploaded_zip_that_was_refused_is_to_be_uploaded_again_and_not_tried_again(client: Client) -> None:
+    batch = a_failed_batch(
+        error_code="not_a_zip", error_message="scans.zip is not a ZIP file", failed_stage="uploading"
+    )
+    batch.archive.parent.mkdir(parents=True, exist_ok=True)
+    batch.archive.write_bytes(b"")
+    client.force_login(a_user())
+
+    shown = page(client, f"/batches/{batch.pk}")
+    refused = client.post(f"/api/batches/{batch.pk}/retry")
+
+    assert "upload the mended one as a new batch" in shown
+    assert f"/batches/{batch.pk}/retry" not in shown
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert "upload the mended one as a new batch" in refused.json()["detail"]
+
+
+def test_an_interrupted_batch_says_so_and_how_it_goes_on(client: Client) -> None:
+    batch = a_batch(status=BatchStatus.PROCESSING, archive_kind="local")
+    publish_progress(
+        batch.pk, a_report(ProcessingStage.PROCESSING_SHEETS, "Progress: 3/9 tasks completed", rate_per_second=83.5)
+    )
+    client.force_login(a_user())
+
+    shown = page(client, f"/batches/{batch.pk}")
+
+    assert '<span class="status interrupted">interrupted</span>' in shown
+    assert f"python manage.py process_batch {batch.pk}" in shown
+    assert "84 /s" not in shown
+    assert '<span class="status interrupted">interrupted</span>' in page(client, "/")
+    assert client.get(f"/api/batches/{batch.pk}").json()["interrupted"] is True
+
+
+def test_the_page_names_the_sheets_to_look_at_and_why(client: Client) -> None:
+    batch = a_read_batch(groups={"14900113": 3}, review_count=2)
+    batch.sheets.filter(position=2).update(
+        status="unreadable", error_message="3 fiducials found, 4 needed", doubtful_fields=[]
+    )
+    client.force_login(a_user())
+
+    shown = page(client, f"/batches/{batch.pk}")
+
+    assert "Look at these <small>2</small>" in shown
+    assert f"/sheets/{batch.sheet_id('page_0002.jpg')}/image" in shown
+    assert "<td>unreadable<td>3 fiducials found, 4 needed" in shown
+    assert "<td>review<td>in doubt: q4" in shown
+    assert "page_0001.jpg</a>" not in shown
 
 
 def test_what_was_done_before_a_retry_stays_done(client: Client) -> None:

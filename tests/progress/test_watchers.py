@@ -86,6 +86,8 @@ def test_the_log_can_be_read_as_json_from_any_position(live: Live, batch: str) -
 
     whole = get(live, batch, "events", **live.bearer).json()["events"]
     rest = get(live, batch, "events?after=2", **live.bearer).json()["events"]
+    wrong = get(live, batch, "events?after=x", **live.bearer)
 
     assert [event["seq"] for event in whole] == [1, 2, 3]
     assert rest == whole[2:]
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "invalid")
