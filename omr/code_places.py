@@ -16,10 +16,10 @@ from typing import Any
 
 from omr.errors import TemplateError
 
-SAFE_FORMATS = ("QRCode", "DataMatrix", "Code128", "EAN13")
+SAFE_FORMATS = ("QRCode", "DataMatrix", "Code128")
 """Those with a check of their own that print beside a code does not pass by chance; looked for when none are named."""
 
-FORMATS = (*SAFE_FORMATS, "Aztec", "PDF417", "Code39", "Code93", "ITF", "Codabar", "EAN8")
+FORMATS = (*SAFE_FORMATS, "Aztec", "PDF417", "Code39", "Code93", "ITF", "Codabar", "EAN13", "EAN8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
