@@ -42,8 +42,8 @@ def _read(gray: Gray, matrix: Matrix, place: CodePlace) -> tuple[str, ...]:
     seen = zxingcpp.read_barcodes(part, formats=_formats(place.formats), try_invert=False)
     if not seen and place.region is not None:
         # The fine bars of a small picture are told apart more easily with pixels between them.
-        part = cv2.resize(part, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_CUBIC)
-        seen = zxingcpp.read_barcodes(part, formats=_formats(place.formats), try_invert=False)
+        larger = cv2.resize(part, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_CUBIC)
+        seen = zxingcpp.read_barcodes(larger, formats=_formats(place.formats), try_invert=False)
     values = {place.value(code.text): None for code in seen}
     return tuple(value for value in values if value)
 
