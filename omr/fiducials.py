@@ -9,6 +9,7 @@ from statistics import median
 import cv2
 import numpy as np
 
+from omr.corners import CornerFiducials, Shape
 from omr.errors import FiducialsNotFound, PoorFit
 from omr.geometry import (
     complete_corners,
@@ -20,7 +21,7 @@ from omr.geometry import (
     turn_matrix,
 )
 from omr.image import refuse_blank
-from omr.template import CornerFiducials, Shape, Template
+from omr.template import Template
 from omr.types import Gray, Matrix, Points
 
 REACH = 0.10

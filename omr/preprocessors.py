@@ -13,7 +13,7 @@ from omr.errors import TemplateError
 from omr.nodes import Node, shown
 
 OWN = "CornerFiducials"
-"""The preprocessor of ours; ``omr.template`` reads it."""
+"""The preprocessor of ours; ``omr.corners`` reads it."""
 
 MOST_KERNEL = 99
 MARKER_RATIO = 17.0

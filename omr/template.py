@@ -9,15 +9,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from omr.code_places import CodePlace, parse_candidate_columns, parse_code_places
+from omr.corners import CornerFiducials, parse_fiducials
 from omr.errors import TemplateError
-from omr.nodes import Node, is_pair, shown
-from omr.preprocessors import OWN, Preprocessor, parse_preprocessors
+from omr.nodes import Node, shown
+from omr.preprocessors import Preprocessor, parse_preprocessors
 
 SHIPPED = Path(__file__).parent / "sheets"
 """Templates that come with the project, a folder each with its ``template.json``."""
@@ -81,47 +81,6 @@ class Column:
         """The number of the question, or None for a column of identity."""
         match = _QUESTION.fullmatch(self.name)
         return int(match[1]) if match else None
-
-
-class Shape(StrEnum):
-    """What a fiducial looks like."""
-
-    SQUARE = "square"
-    DISC = "disc"
-    L = "L"  # a square in the corner and one more on both sides of it along the edges of the page
-
-    @property
-    def off_centre(self) -> float:
-        """How far the middle of the ink lies inside the page from the corner square's, in sides across and down."""
-        return 1 / 3 if self is Shape.L else 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CornerFiducials:
-    """Four filled shapes near the corners of the page."""
-
-    size: float  # edge of a square, template units
-    centres: tuple[tuple[float, float], ...]  # (x, y), template units: top left, top right, bottom right, bottom left
-    on_covers: bool = False  # whether the covers of this template carry them too
-    shapes: tuple[Shape, ...] = (Shape.SQUARE,) * 4
-
-    @property
-    def ink_centres(self) -> tuple[tuple[float, float], ...]:
-        """The middle of the ink of each, (x, y), template units: what is found on a page."""
-        return _ink_centres(self)
-
-
-@lru_cache(maxsize=64)
-def _ink_centres(fiducials: CornerFiducials) -> tuple[tuple[float, float], ...]:
-    """Return ``CornerFiducials.ink_centres``, which every page asks for a dozen times."""
-    return tuple(
-        (x + dx * fiducials.size * shape.off_centre, y + dy * fiducials.size * shape.off_centre)
-        for (x, y), (dx, dy), shape in zip(fiducials.centres, INWARD, fiducials.shapes, strict=True)
-    )
-
-
-INWARD = ((1, 1), (-1, 1), (-1, -1), (1, -1))
-"""From each corner, the way into the page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +154,7 @@ def parse_template(document: Any) -> Template:
     if not blocks:
         raise TemplateError("fieldBlocks", "is empty", "describe at least one block of bubbles")
     _refuse_repeated(blocks)
-    steps, fiducials = parse_preprocessors(page), _parse_fiducials(page)
+    steps, fiducials = parse_preprocessors(page), parse_fiducials(page)
     codes = parse_code_places(page.members())
     columns = _with_codes(_parse_columns(page, blocks), codes)
     template = Template(
@@ -321,26 +280,6 @@ def _parse_processing_width(page: Node) -> float:
     """Return what a folder's ``config.json`` says of the size at which OMRChecker processes a page."""
     dimensions = page.optional("config", {}).optional("dimensions", {})
     return dimensions.number_between("processing_width", (50, 20_000), PROCESSING_WIDTH)
-
-
-def _parse_fiducials(page: Node) -> CornerFiducials | None:
-    own = [step for step in page.optional("preProcessors", []).elements() if step.text("name", "") == OWN]
-    return _parse_corner_fiducials(own[0].child("options")) if own else None
-
-
-def _parse_corner_fiducials(options: Node) -> CornerFiducials:
-    centres = options.child("centres")
-    if not isinstance(centres.value, list) or len(centres.value) != 4 or not all(map(is_pair, centres.value)):
-        raise centres.refuse("give four pairs [x, y]: top left, top right, bottom right, bottom left")
-    shapes = options.optional("shapes", [Shape.SQUARE] * 4)
-    if not isinstance(shapes.value, list) or len(shapes.value) != 4 or not set(shapes.value) <= set(Shape):
-        raise shapes.refuse(f"give four of {', '.join(Shape)}, in the order of the centres")
-    return CornerFiducials(
-        size=options.number("size"),
-        centres=tuple((float(x), float(y)) for x, y in centres.value),
-        on_covers=bool(options.members().get("onCovers", False)),
-        shapes=tuple(map(Shape, shapes.value)),
-    )
 
 
 def _refuse_repeated(blocks: tuple[FieldBlock, ...]) -> None:

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
+from omr.corners import INWARD, CornerFiducials
+from omr.corners import Shape as Form
 from omr.printing.errors import PrintingError
 from omr.printing.labels import Labels
 from omr.printing.panel import LEAST_WIDTH_MM, draw_panel
 from omr.printing.room import Area, largest_room, occupied_area
 from omr.printing.shapes import BLACK, Box, Drawing, Oval, Shape, Text, new_drawing, paper_size_mm
 from omr.printing.typeface import baseline, fitting_size, missing_characters
-from omr.template import INWARD, Bubble, CornerFiducials, Field, Template
-from omr.template import Shape as Form
+from omr.template import Bubble, Field, Template
 
 OUTLINE_GRAY = 120  # print stays well away from pencil, which is darker and fills the bubble
 LETTER_GRAY = 165

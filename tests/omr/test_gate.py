@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from omr.corners import CornerFiducials
 from omr.errors import NotAnImage
 from omr.gate import HEAD_FRACTION, Candidate, Kind, looks_like_sheet, read_candidate
-from omr.template import CornerFiducials
 from tests.omr.test_reader import as_file, pixels_of
 from tests.pages import STANDARD, a_cover, a_sheet, a_white_page, an_unreadable_cover
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from omr.corners import Shape
 from omr.errors import TemplateError
 from omr.folders import load_template_folder, read_template_folder
 from omr.preprocessors import CropOnMarkers, CropPage, FeatureBasedAlignment, GaussianBlur, Levels, MedianBlur
-from omr.template import SHIPPED, Shape, Template, load_template, parse_template
+from omr.template import SHIPPED, Template, load_template, parse_template
 from tests.omr.photographs import a_marker, as_png
 
 BLOCK = {"fieldType": "QTYPE_MCQ4", "origin": [50, 60], "bubblesGap": 40, "labelsGap": 30, "fieldLabels": ["q1..3"]}
