@@ -4,7 +4,8 @@
     ├── ArchiveRefused           codes not_a_zip, archive_truncated, archive_empty, archive_missing, archive_changed,
     │                            no_pages, unsafe_member, encrypted_member, unsupported_compression, bomb;
     │                            names the member
-    ├── CoversUnusable           codes cover_unreadable, no_cover, sheets_before_cover, cover_repeated; names every file
+    ├── CoversUnusable           codes cover_unreadable, no_cover, sheets_before_cover, cover_repeated, no_such_page,
+    │                            no_sheets; names every file
     ├── TemplateUnusable         codes unknown_template, template_invalid
     ├── BatchCancelled           code cancelled
     ├── NoSpaceLeft              code no_space
@@ -19,6 +20,7 @@
     BatchNotFound                no such batch (404)
     AccessDenied                 it is somebody else's (403)
     WrongState                   what was asked cannot be done in this state (409)
+    └── CodesRefused             what was said of covers cannot be so: no such page, no code, a code that is taken
 
 Codes are stable; sentences may be reworded.
 """
@@ -126,3 +128,7 @@ class AccessDenied(Exception):
 
 class WrongState(Exception):
     """What was asked cannot be done with a batch in this state; the sentence says why."""
+
+
+class CodesRefused(WrongState):
+    """What a person says of covers cannot be so; nothing of it was stored."""

@@ -119,7 +119,7 @@ COUNT_FIELDS = (
 ENDING_FIELDS = ("status", "finished_at", "error_code", "error_message", "error_details", "failed_stage")
 ATTEMPT_FIELDS = (
     *("finished_stages", "cover_codes", "attempt", "queued_at"),
-    *("cancel_requested", "unreadable_covers"),
+    "cancel_requested",
 )
 
 
@@ -157,8 +157,13 @@ class Batch(models.Model):
     error_message = models.TextField(blank=True)
     error_details = models.TextField(blank=True)
     failed_stage = models.CharField(max_length=20, blank=True)
-    cover_codes = models.JSONField(default=dict, blank=True, help_text="codes given by a person: file name → code")
+    cover_codes = models.JSONField(
+        default=dict, blank=True, help_text="said by a person: file name → code, or - for no cover"
+    )
     unreadable_covers = models.JSONField(default=list, blank=True, help_text="file names of covers that need a code")
+    sheets_without_cover = models.JSONField(
+        default=dict, blank=True, help_text="of these, the ones that are the first of sheets without a cover → how many"
+    )
 
     cancel_requested = models.BooleanField(default=False)
     lease_holder = models.CharField(max_length=100, blank=True, help_text="the runner at work on it")
@@ -233,19 +238,20 @@ class Batch(models.Model):
         self.save(update_fields=[*ENDING_FIELDS, *COUNT_FIELDS])
 
     def begin_attempt(self, covers: Mapping[str, str], *, status: BatchStatus) -> None:
-        """Make a batch that failed or was cancelled ready to go on, with the codes that a person gave.
+        """Make a batch ready to go on, with the codes of covers that a person gave.
 
         A code changes which sheets belong together: what was done from there on is done again.
         """
         if covers:
             done = [stage for stage in ProcessingStage if self.has_finished(stage)]
             self.finished_stages = [s.value for s in done if s.comes_before(ProcessingStage.ORGANIZING_QR)]
+            self.processed_count = self.review_count = self.unreadable_count = self.answer_count = 0
         self.cover_codes = {**self.cover_codes, **covers}
         self.attempt += 1
         self.status, self.queued_at, self.finished_at = status, timezone.now(), None
-        self.cancel_requested, self.unreadable_covers = False, []
+        self.cancel_requested = False
         self.error_code = self.error_message = self.error_details = self.failed_stage = ""
-        self.save(update_fields=[*ENDING_FIELDS, *ATTEMPT_FIELDS])
+        self.save(update_fields=[*ENDING_FIELDS, *ATTEMPT_FIELDS, *COUNT_FIELDS])
 
     def sheet_id(self, member: str, page: int = 1) -> uuid.UUID:
         """Return the id of the sheet on ``page`` of the archive's ``member``: the same at every reload."""

@@ -14,9 +14,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from batches import wording
-from batches.errors import BatchCancelled, WrongState
+from batches.covers import CODE, NO_COVER, name_pages
+from batches.errors import BatchCancelled, CodesRefused, WrongState
 from batches.folders import site_folders
 from batches.models import Answer, ArchiveKind, Batch, BatchStatus, SheetTemplate
+from batches.page_index import read_index
 from batches.reports import ending_report, waiting_report, waits_for
 from progress import log as progress_log
 from progress.connection import AWAY
@@ -117,25 +119,30 @@ def end_cancelled(batch: Batch) -> None:
 def retry_batch(batch: Batch, *, by: AbstractUser, covers: Mapping[str, str] | None = None) -> None:
     """Queue a batch that failed or was cancelled, to go on from its last finished stage.
 
+    With ``covers``, also one that is completed: its sheets are put under their covers again, and read again.
+
     Args:
-        covers: codes that could not be read: file name → code.
+        covers: codes that could not be read, or NO_COVER for a page that is not a cover: file name → code.
 
     Raises:
-        WrongState: it has not failed, or its ZIP is not there any more, or a code is empty.
+        WrongState: it has not failed, or its ZIP is not there any more.
+        CodesRefused: there is no such page, or no such code can be.
     """
-    refuse_retry(batch)
-    refuse_codes(covers or {})
-    batch.begin_attempt(covers or {}, status=BatchStatus.QUEUED)
+    refuse_retry(batch, covers or {})
+    named = name_covers(batch, covers or {})
+    batch.begin_attempt(named, status=BatchStatus.QUEUED)
     logger.info("retry", batch_id=str(batch.pk), by=by.get_username(), attempt=batch.attempt)
     # Always said, even when a runner is free: a listener must not take the failure above it for the end.
     message = waits_for(batch) or wording.waiting_behind(0)
     publish_progress(batch.pk, waiting_report(batch, message))
 
 
-def refuse_retry(batch: Batch) -> None:
-    """Raise WrongState, with the reason, unless ``batch`` can go on."""
-    if batch.status not in (BatchStatus.FAILED, BatchStatus.CANCELLED):
-        raise WrongState(f"{batch} is {batch.status}: only a failed or cancelled batch can go on")
+def refuse_retry(batch: Batch, covers: Mapping[str, str]) -> None:
+    """Raise WrongState, with the reason, unless ``batch`` can go on with what is said of its ``covers``."""
+    if batch.status == BatchStatus.COMPLETED and not covers:
+        raise WrongState(f"{batch} is completed: say of which page you know the code, or that it is no cover")
+    if batch.status not in (BatchStatus.FAILED, BatchStatus.CANCELLED, BatchStatus.COMPLETED):
+        raise WrongState(f"{batch} is {batch.status}: only a batch that has ended can go on")
     if batch.has_refused_upload:
         raise WrongState(f"{batch} cannot go on with this ZIP: upload the mended one as a new batch")
     if not batch.archive.is_file():
@@ -144,11 +151,51 @@ def refuse_retry(batch: Batch) -> None:
         raise WrongState(f"{batch}: its ZIP {batch.file_name} arrived only in part; upload it again")
 
 
+def name_covers(batch: Batch, covers: Mapping[str, str]) -> dict[str, str]:
+    """Return ``covers`` by the full names of their pages, as far as the pages of ``batch`` are known by now.
+
+    Raises:
+        CodesRefused: a code that cannot be, or one for two covers; a name that is no page's, or several pages'.
+    """
+    refuse_codes(covers)
+    pages = _known_pages(batch)
+    named, wrong = name_pages(pages, covers) if pages else (dict(covers), {})
+    if wrong:
+        raise CodesRefused("; ".join(wrong.values()))
+    _refuse_taken(batch, named)
+    return named
+
+
 def refuse_codes(covers: Mapping[str, str]) -> None:
-    """Raise WrongState unless every cover in ``covers`` has a code that can be stored."""
+    """Raise CodesRefused unless every code in ``covers`` can be stored."""
     for file_name, code in covers.items():
         if not code.strip() or len(code) > MOST_CODE_LETTERS:
-            raise WrongState(f"{file_name}: the code is {code[:40]!r}; give 1 to {MOST_CODE_LETTERS} letters or digits")
+            seen = f"{file_name}: the code is {code[:40]!r}"
+            raise CodesRefused(f"{seen}; give 1 to {MOST_CODE_LETTERS} letters or digits")
+        if code == CODE:
+            raise CodesRefused(f"{file_name}={CODE}: put what is printed on the cover in the place of {CODE}")
+
+
+def _known_pages(batch: Batch) -> list[str]:
+    """Return the names of all pages of ``batch``; none when its ZIP was not opened yet."""
+    try:
+        return [page.name for page in read_index(site_folders().work(batch.pk)).pages]
+    except FileNotFoundError:
+        if not batch.has_results:
+            return []
+    names = {*batch.sheets.values_list("file_name", flat=True), *batch.groups.values_list("cover_file_name", flat=True)}
+    return sorted(names)
+
+
+def _refuse_taken(batch: Batch, covers: Mapping[str, str]) -> None:
+    """Refuse a code that another cover has: a batch that is completed must not fail for a slip of the finger."""
+    owners: dict[str, str] = {}
+    if batch.has_results:
+        groups = batch.groups.exclude(cover_file_name__in=covers)
+        owners = dict(groups.values_list("code", "cover_file_name"))
+    for file_name, code in covers.items():
+        if code != NO_COVER and owners.setdefault(code, file_name) != file_name:
+            raise CodesRefused(f"{file_name}={code}: {owners[code]} has this code already; give each cover its own")
 
 
 MOST_CODE_LETTERS = 200

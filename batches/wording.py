@@ -102,3 +102,30 @@ def covers_unreadable(numbers: list[int], total: int) -> str:
 
 def cover_unreadable_detail(file_name: str) -> str:
     return f"QR decode error: {file_name}: no code could be read"
+
+
+def cover_repeated(code: str, file_names: list[str]) -> str:
+    return f"QR code {code} is on more than one cover: {', '.join(file_names)}"
+
+
+def no_cover(pages: int, *, first: str) -> str:
+    return f"No cover found: none of the {pages} pages has a QR code, the first is {first}; say which is one"
+
+
+def sheets_before_cover(sheets: int, cover: str, *, first: str) -> str:
+    lie, their = ("1 sheet lies", "its") if sheets == 1 else (f"{sheets} sheets lie", "their")
+    return f"{lie} before the first cover {cover}, the first is {first}; give the code of {their} group"
+
+
+def may_be_cover_detail(file_name: str) -> str:
+    return f"{file_name}: may be a cover; no code and no sheet could be seen"
+
+
+def sheets_without_cover_detail(file_name: str, sheets: int) -> str:
+    """``file_name`` is the first of the ``sheets``."""
+    return f"{file_name}: the sheet has no cover" if sheets == 1 else f"{file_name}: {sheets} sheets have no cover"
+
+
+def no_sheets(covers: int) -> str:
+    seen = "the only page is a cover" if covers == 1 else f"all {covers} pages are covers"
+    return f"No sheet found: {seen}; scan the sheets that belong under them and give a new ZIP"

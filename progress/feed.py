@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from progress import sse
-from progress.events import BatchProgressEvent, ProcessingStage
+from progress.events import BatchProgressEvent
 
 # What is kept; what is older, a slow viewer reads from the log.
 FRAMES_MOST = 2000
@@ -55,8 +55,8 @@ class Feed:
     def _add_one(self, event: BatchProgressEvent) -> bool:
         if event.seq != self.position + 1:
             return event.seq <= self.position
-        if self._latest is not None and self._latest.stage is ProcessingStage.FAILED:
-            self._rename_failure(self._latest)
+        if self._latest is not None and self._latest.stage.is_terminal:
+            self._rename_end(self._latest)
         self._append(sse.encode(event, is_last=True))
         self._latest = event
         return True
@@ -65,10 +65,10 @@ class Feed:
         self._frames.append(frame)
         self._bytes += len(frame)
 
-    def _rename_failure(self, failure: BatchProgressEvent) -> None:
+    def _rename_end(self, end: BatchProgressEvent) -> None:
         """Call the last frame progress for those who have not got it yet: a retry goes on after it."""
         self._bytes -= len(self._frames.pop())
-        self._append(sse.encode(failure, is_last=False))
+        self._append(sse.encode(end, is_last=False))
 
     def _forget_oldest(self) -> None:
         """Drop a quarter at once when there is too much, so that it is not done at every event."""

@@ -19,10 +19,10 @@ def encode(event: BatchProgressEvent, *, is_last: bool) -> bytes:
 
 
 def event_name(stage: ProcessingStage, *, is_last: bool) -> str:
-    """Return the frame's name. A failure that a retry has superseded is progress: nobody shall close at it."""
-    if stage is ProcessingStage.COMPLETED:
-        return "complete"
-    return "error" if stage is ProcessingStage.FAILED and is_last else "progress"
+    """Return the frame's name. An end that a retry has superseded is progress: nobody shall close at it."""
+    if not (stage.is_terminal and is_last):
+        return "progress"
+    return "complete" if stage is ProcessingStage.COMPLETED else "error"
 
 
 def parse_event_id(raw: str | None) -> int:

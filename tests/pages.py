@@ -110,6 +110,21 @@ def an_unreadable_cover(template: Template = STANDARD, **scan: Any) -> bytes:
     return Page(drawing=replace(drawing, shapes=(*drawing.shapes, blot))).scanned(**scan)
 
 
+def a_scribbled_cover(template: Template = STANDARD, **scan: Any) -> bytes:
+    """A cover with a marker drawn all over its code: nothing shows that it had one; takes what scanned() takes."""
+    drawing = draw_cover(template, "14900113")
+    code = occupied_area(shape for shape in drawing.shapes if isinstance(shape, Box))
+    margin = 0.2 * code.width
+    marker = Box(
+        left=code.left - margin,
+        top=code.top - margin,
+        right=code.right + margin,
+        bottom=code.bottom + margin,
+        gray=20,
+    )
+    return Page(drawing=replace(drawing, shapes=(*drawing.shapes, marker))).scanned(**scan)
+
+
 def a_white_page(template: Template = STANDARD, **scan: Any) -> bytes:
     """The back of a sheet; takes what scanned() takes."""
     return Page(drawing=new_drawing(template.page_width, template.page_height, ())).scanned(**scan)

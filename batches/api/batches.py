@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from batches import services
 from batches.api.paging import Pages
 from batches.api.serializers import BatchDetail, BatchLine
+from batches.covers import NO_COVER
 from batches.models import Batch, BatchStatus, Right
 from batches.permissions import get_batch_for, signed_in
 
@@ -77,18 +78,19 @@ class CancelView(APIView):
 
 class Retry(serializers.Serializer[Any]):
     covers = serializers.DictField(
-        child=serializers.CharField(max_length=LONGEST_CODE),
+        child=serializers.CharField(max_length=LONGEST_CODE, allow_null=True),
         default=dict,
-        help_text="codes of covers that could not be read: file name → code",
+        help_text='pages that may be covers: file name → code; null or "-" says that the page is not a cover',
     )
 
 
 class RetryView(APIView):
     @extend_schema(request=Retry, responses=BatchDetail, tags=["batches"])
     def post(self, request: Request, batch_id: str) -> Response:
-        """Go on from the last finished stage, without a new upload."""
+        """Go on from the last finished stage, without a new upload; with codes of covers, also when completed."""
         batch = get_batch_for(request.user, batch_id, right=Right.OPERATOR)
         given = Retry(data=request.data)
         given.is_valid(raise_exception=True)
-        services.retry_batch(batch, by=signed_in(request.user), covers=given.validated_data["covers"])
+        covers = {name: NO_COVER if code is None else code for name, code in given.validated_data["covers"].items()}
+        services.retry_batch(batch, by=signed_in(request.user), covers=covers)
         return Response(BatchDetail(get_batch_for(request.user, batch_id)).data)

@@ -7,6 +7,7 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from batches.covers import NO_COVER
 from batches.models import Batch
 
 FAILED, WRONG_USAGE = 1, 2
@@ -16,7 +17,8 @@ FAILED, WRONG_USAGE = 1, 2
 def cover_code(text: str) -> tuple[str, str]:
     file_name, separator, code = text.rpartition("=")
     if not separator or not file_name or not code.strip():
-        raise ArgumentTypeError(f"{text!r} is not FILE=CODE, such as page_04711.jpg=14900113")
+        sentence = f"{text!r} is not FILE=CODE, such as page_04711.jpg=14900113; FILE={NO_COVER} says: no cover"
+        raise ArgumentTypeError(sentence)
     return file_name, code.strip()
 
 

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from batches.archive import Page
 from batches.models import AnswerStatus, SheetStatus
 from batches.pipeline.duplicates import Twins
+from batches.pipeline.suspicion import Suspicion, is_suspect, sentence
 from batches.pipeline.workspace import Workspace
 from batches.results import AnswerLine, SheetLine
 from batches.workers.identity import ReviewReason
@@ -25,6 +26,7 @@ class ReadSheet(Generic[T]):
     group: int  # position of its group in the plan, from 0
     page: Page
     reasons: tuple[ReviewReason, ...]  # for a person to look at it, besides doubtful fields
+    error_message: str  # of a page that was set aside
     line: SheetLine
     record: PageRecord
     answers: Sequence[tuple[AnswerLine, T]]  # by question, each with the form of it that was asked for
@@ -38,10 +40,12 @@ def read_sheets(workspace: Workspace, form: Form, make: Callable[[AnswerLine], T
     """
     plan, pages = workspace.read_plan(), workspace.read_index().pages
     table, twins = _AnswerTable(form, make), Twins(plan, pages, workspace.read_duplicates())
+    suspicion = Suspicion(plan, pages)
     with workspace.readings.open("rb") as file:
         for position, (sheet, record) in enumerate(zip(plan.sheets, read_records(file), strict=True)):
             settled = form.settle_identity(record)
-            reasons = (*form.identity_reasons(settled), *twins.reasons(position))
+            doubts = suspicion.reasons(sheet, record.error_code)
+            reasons = (*form.identity_reasons(settled), *twins.reasons(position), *doubts)
             answers = table.of(record)
             statuses = [answer.status for answer, _ in answers]
             line = SheetLine(
@@ -55,8 +59,16 @@ def read_sheets(workspace: Workspace, form: Form, make: Callable[[AnswerLine], T
                 multiple=statuses.count(AnswerStatus.MULTIPLE.value),
                 doubtful=statuses.count(AnswerStatus.DOUBTFUL.value),
             )
-            page = pages[sheet.index]
-            yield ReadSheet(group=sheet.group, page=page, reasons=reasons, line=line, record=record, answers=answers)
+            page, message = pages[sheet.index], record.error_message
+            yield ReadSheet(
+                group=sheet.group,
+                page=page,
+                reasons=reasons,
+                error_message=sentence(page, message) if is_suspect(sheet, record.error_code) else message,
+                line=line,
+                record=record,
+                answers=answers,
+            )
 
 
 def _status(form: Form, record: PageRecord, reasons: Sequence[ReviewReason]) -> SheetStatus:

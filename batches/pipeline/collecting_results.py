@@ -1,6 +1,7 @@
 """The stage that fetches what was read."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batches import wording
@@ -8,6 +9,7 @@ from batches.errors import RedisUnreachable
 from batches.pipeline.duplicates import find_duplicates
 from batches.pipeline.run import Run
 from batches.pipeline.stored import missing_pages, stored_records
+from batches.pipeline.suspicion import Suspicion, is_suspect
 from batches.pipeline.workspace import Plan, PlannedSheet, write_aside
 from batches.workers.base import Job
 from batches.workers.records import Form, PageRecord
@@ -31,11 +33,13 @@ def collect_results(run: Run) -> None:
     duplicates = find_duplicates(fetched[sheet.index].candidate for sheet in plan.sheets)
     run.workspace.write_duplicates(duplicates)
     repeated = {position for equal in duplicates for position in equal}
+    doubted = _look_for_covers(run, plan, fetched)
     batch = run.batch
     batch.processed_count = len(plan.sheets)
     batch.unreadable_count = sum(not fetched[sheet.index].is_read for sheet in plan.sheets)
     batch.review_count = sum(
-        position in repeated or fetched[sheet.index].needs_review for position, sheet in enumerate(plan.sheets)
+        position in repeated or sheet.index in doubted or fetched[sheet.index].needs_review
+        for position, sheet in enumerate(plan.sheets)
     )
     run.finish(wording.collected(len(plan.sheets), time.monotonic() - started_at))
 
@@ -43,9 +47,23 @@ def collect_results(run: Run) -> None:
 @dataclass(frozen=True, slots=True)
 class _Fetched:
     packed: bytes  # short, where a record taken apart would be a hundred objects
-    is_read: bool
+    error_code: str  # empty: it was read
     needs_review: bool
     candidate: tuple[str, ...] = ()  # whose sheet it is; () when that is not clear
+
+    @property
+    def is_read(self) -> bool:
+        return not self.error_code
+
+
+def _look_for_covers(run: Run, plan: Plan, fetched: Mapping[int, _Fetched]) -> set[int]:
+    """Note in the batch which pages may be covers; return which sheets, by index, may belong to another group."""
+    pages = run.workspace.read_index().pages
+    suspicion = Suspicion(plan, pages)
+    codes = [(sheet, fetched[sheet.index].error_code) for sheet in plan.sheets]
+    run.batch.unreadable_covers = [pages[sheet.index].name for sheet, code in codes if is_suspect(sheet, code)]
+    run.batch.save(update_fields=["unreadable_covers"])
+    return {sheet.index for sheet, code in codes if suspicion.look(sheet, code)}
 
 
 def _fetch(run: Run, plan: Plan) -> dict[int, _Fetched]:
@@ -65,12 +83,12 @@ def _fetch(run: Run, plan: Plan) -> dict[int, _Fetched]:
 
 
 def _fetched(form: Form, record: PageRecord, packed: bytes) -> _Fetched:
-    return _Fetched(packed, record.is_read, form.needs_review(record), form.candidate(record))
+    return _Fetched(packed, record.error_code, form.needs_review(record), form.candidate(record))
 
 
 def _set_aside(sheet: PlannedSheet) -> _Fetched:
     record = PageRecord(index=sheet.index, error_code=sheet.error_code, error_message=sheet.error_message)
-    return _Fetched(record.packed(), is_read=False, needs_review=True)
+    return _Fetched(record.packed(), record.error_code, needs_review=True)
 
 
 def _read_again(run: Run, missing: list[int]) -> None:

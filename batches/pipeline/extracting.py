@@ -3,8 +3,9 @@
 from batches import wording
 from batches.archive import Page
 from batches.directory import divide_members, index_archive
+from batches.page_index import ArchiveIndex
 from batches.pipeline.run import Run
-from batches.pipeline.workspace import ArchiveIndex, fingerprint
+from batches.pipeline.workspace import fingerprint
 from batches.workers.base import Job, PageKind, Verdict
 
 

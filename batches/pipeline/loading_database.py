@@ -86,7 +86,7 @@ def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[T]) -> S
         file_name=line.file_name,
         status=line.status,
         error_code=record.error_code,
-        error_message=record.error_message,
+        error_message=sheet.error_message,
         identity=dict(line.identity),
         doubtful_fields=run.form.doubtful_fields(record),
         review_reasons=[asdict(reason) for reason in sheet.reasons],

@@ -2,11 +2,14 @@
 
 import time
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from batches import wording
+from batches.page_index import ArchiveIndex
 from batches.pipeline.run import Run
 from batches.pipeline.stored import missing_pages, stored_records
+from batches.pipeline.suspicion import Suspicion
 from batches.pipeline.workspace import Plan
 from batches.workers.base import Job
 
@@ -23,21 +26,30 @@ def process_sheets(run: Run) -> None:
     in the batch how many sheets are done and how many of them wait for a person.
     """
     plan, index = run.workspace.read_plan(), run.workspace.read_index()
-    there = _count_what_is_there(run, plan)
+    doubted = _doubted(plan, index)
+    there = _count_what_is_there(run, plan, doubted)
     total = len(plan.sheets)
     run.begin(wording.dispatched(total))
     progress = _Progress(run, total)
     chunks = run.chunks([(i, index.pages[i]) for i in missing_pages(plan, there)])
-    for _, verdicts in run.workers.run(Job.SHEETS, chunks, on_wait=progress.look):
+    for chunk, verdicts in run.workers.run(Job.SHEETS, chunks, on_wait=progress.look):
         run.batch.processed_count += len(verdicts)
-        run.batch.review_count += sum(verdict.needs_review for verdict in verdicts)
+        judged = zip(chunk.pages, verdicts, strict=True)
+        run.batch.review_count += sum(verdict.needs_review or i in doubted for (i, _), verdict in judged)
     run.finish(wording.all_sheets_read(total))
 
 
-def _count_what_is_there(run: Run, plan: Plan) -> set[int]:
+def _doubted(plan: Plan, index: ArchiveIndex) -> set[int]:
+    """Return the positions in the index of the sheets that may belong to another group, as far as is known by now."""
+    suspicion = Suspicion(plan, index.pages)
+    return {sheet.index for sheet in plan.sheets if suspicion.look(sheet, sheet.error_code)}
+
+
+def _count_what_is_there(run: Run, plan: Plan, doubted: Collection[int]) -> set[int]:
     """Set the batch's counts to what was done before; return the pages that an earlier attempt has read."""
     planned = {sheet.index for sheet in plan.sheets if not sheet.error_code}
-    reviews = {r.index: run.form.needs_review(r) for r, _ in stored_records(run) if r.index in planned}
+    records = (record for record, _ in stored_records(run) if record.index in planned)
+    reviews = {r.index: r.index in doubted or run.form.needs_review(r) for r in records}
     set_aside = len(plan.sheets) - len(planned)
     run.batch.processed_count = set_aside + len(reviews)
     run.batch.review_count = set_aside + sum(reviews.values())

@@ -9,17 +9,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from batches.archive import Page
+from batches.page_index import ArchiveIndex, index_file, read_index
 from progress.events import ProcessingStage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchiveIndex:
-    """The pages of the archive, in natural order, and which of them are surely sheets."""
-
-    pages: tuple[Page, ...]
-    surely_sheets: tuple[bool, ...]  # page by page
-    fingerprint: tuple[int, int]  # size in bytes and time of change of the archive that was indexed
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +20,7 @@ class PlannedGroup:
     code: str
     cover_file_name: str
     sheet_count: int
+    cover_index: int  # position of the cover in the archive's index, from 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +32,7 @@ class PlannedSheet:
     number: int  # position in the group, from 1
     error_code: str = ""  # set aside already, and why
     error_message: str = ""
+    may_be_cover: bool = False  # if it cannot be read: nothing tells then that it is a sheet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +52,7 @@ class Workspace:
 
     @property
     def index(self) -> Path:
-        return self.folder / "pages.json"
+        return index_file(self.folder)
 
     @property
     def plan(self) -> Path:
@@ -96,18 +89,10 @@ class Workspace:
         return all(file.exists() for file in files.get(stage, ()))
 
     def write_index(self, index: ArchiveIndex) -> None:
-        pages = [astuple(page) for page in index.pages]
-        document = {"fingerprint": index.fingerprint, "pages": pages, "surely_sheets": index.surely_sheets}
-        _write_json(self.index, document)
+        _write_json(self.index, index.as_document())
 
     def read_index(self) -> ArchiveIndex:
-        document = json.loads(self.index.read_text(encoding="utf-8"))
-        size_bytes, changed_ns = document["fingerprint"]
-        return ArchiveIndex(
-            pages=tuple(Page(*values) for values in document["pages"]),
-            surely_sheets=tuple(document["surely_sheets"]),
-            fingerprint=(size_bytes, changed_ns),
-        )
+        return read_index(self.folder)
 
     def write_plan(self, plan: Plan) -> None:
         groups, sheets = [astuple(group) for group in plan.groups], [astuple(sheet) for sheet in plan.sheets]

@@ -15,6 +15,7 @@ from batches import services
 from batches.errors import AccessDenied, BatchNotFound, WrongState
 from batches.models import Batch, BatchStatus, Right, SheetTemplate
 from batches.permissions import get_batch_for, may, signed_in
+from batches.web.covers import cover_rows, read_form
 from batches.web.doubts import doubts
 from batches.web.durations import clock
 from batches.web.stages import stage_title, steps
@@ -25,8 +26,6 @@ View = Callable[..., HttpResponse]
 
 BATCHES_ON_A_PAGE = 25
 LOG_LINES = 200
-COVER_FIELD = "cover:"
-"""Before the file name, in the names of the form's fields."""
 
 
 def page(view: View) -> View:
@@ -92,7 +91,7 @@ def show_batch(request: HttpRequest, batch_id: str) -> HttpResponse:
         "groups": batch.groups.order_by("number"),
         "may_operate": may(request.user, batch, Right.OPERATOR),
         "can_retry": batch.status in (BatchStatus.FAILED, BatchStatus.CANCELLED) and not batch.has_refused_upload,
-        "cover_field": COVER_FIELD,
+        "cover_rows": cover_rows(batch),
         "log_lines": LOG_LINES,
     }
     return render(request, "batches/batch.html", context)
@@ -128,12 +127,8 @@ def cancel(request: HttpRequest, batch_id: str) -> HttpResponse:
 def retry(request: HttpRequest, batch_id: str) -> HttpResponse:
     """Go on with a batch; the form may bring the codes of covers that could not be read."""
     batch = get_batch_for(request.user, batch_id, right=Right.OPERATOR)
-    covers = {
-        name.removeprefix(COVER_FIELD): code.strip()
-        for name, code in request.POST.items()
-        if name.startswith(COVER_FIELD) and isinstance(code, str) and code.strip()
-    }
-    return _done(request, batch, lambda: services.retry_batch(batch, by=signed_in(request.user), covers=covers))
+    by, form = signed_in(request.user), request.POST.dict()
+    return _done(request, batch, lambda: services.retry_batch(batch, by=by, covers=read_form(batch, form)))
 
 
 def _done(request: HttpRequest, batch: Batch, verb: Callable[[], None]) -> HttpResponse:

@@ -13,7 +13,7 @@ from batches.workers.base import Workers
 from batches.workers.serial import SerialWorkers
 from progress.events import BatchProgressEvent
 from tests.batches.builders import a_batch
-from tests.pages import a_cover, a_sheet, a_white_page, a_zip, an_unreadable_cover
+from tests.pages import a_cover, a_scribbled_cover, a_sheet, a_white_page, a_zip, an_unreadable_cover
 
 DPI = 150
 
@@ -36,6 +36,12 @@ def cover(code: str = "14900113") -> bytes:
 @cache
 def unreadable_cover() -> bytes:
     return an_unreadable_cover(dpi=DPI)
+
+
+@cache
+def scribble() -> bytes:
+    """A cover that cannot be told from any other page."""
+    return a_scribbled_cover(dpi=DPI)
 
 
 @cache

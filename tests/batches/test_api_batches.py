@@ -286,6 +286,40 @@ def test_a_failed_batch_goes_on_with_the_codes_a_person_typed(signed_in: SignIn,
     assert Batch.objects.get(pk=batch.pk).cover_codes == {"page_04711.jpg": "14904511"}
 
 
+def a_batch_in_doubt(folder: Path) -> Batch:
+    """Return a completed batch of which a page may be a cover."""
+    archive = folder / "scans.zip"
+    archive.write_bytes(b"")
+    return a_read_batch(unreadable_covers=["page_0002.jpg"], archive_path=str(archive), archive_kind="local")
+
+
+@pytest.mark.parametrize("said", [None, "-"])
+def test_a_page_of_a_completed_batch_is_said_to_be_no_cover(
+    signed_in: SignIn, tmp_path: Path, said: str | None
+) -> None:
+    batch = a_batch_in_doubt(tmp_path)
+
+    answer = signed_in(a_user()).post(
+        f"/api/batches/{batch.pk}/retry", {"covers": {"page_0002.jpg": said}}, content_type=JSON
+    )
+
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["attempt"]) == ("queued", 2)
+    assert Batch.objects.get(pk=batch.pk).cover_codes == {"page_0002.jpg": "-"}
+
+
+def test_a_code_for_a_page_that_is_not_there_is_refused_and_not_stored(signed_in: SignIn, tmp_path: Path) -> None:
+    batch = a_batch_in_doubt(tmp_path)
+
+    answer = signed_in(a_user()).post(
+        f"/api/batches/{batch.pk}/retry", {"covers": {"page_2.jpg": "14904511"}}, content_type=JSON
+    )
+
+    assert answer.status_code == 409
+    assert answer.json()["detail"].startswith("page_2.jpg=14904511: the ZIP has no file of that name")
+    assert Batch.objects.get(pk=batch.pk).cover_codes == {}
+
+
 def test_a_batch_that_has_not_failed_cannot_be_retried(signed_in: SignIn) -> None:
     assert signed_in(a_user()).post(f"/api/batches/{a_read_batch().pk}/retry").status_code == 409
 

@@ -205,8 +205,8 @@ def test_codes_for_a_batch_that_was_organized_put_its_sheets_in_order_again(tmp_
 
     process(batch, retry_with={"page_3.jpg": "14900199"})
 
-    assert list(batch.groups.values_list("code", "sheet_count")) == [("14900113", 1), ("14900199", 0), ("14900114", 1)]
-    assert Sheet.objects.filter(batch=batch).count() == 2
+    assert list(batch.groups.values_list("code", "sheet_count")) == [("14900113", 1), ("14900199", 1), ("14900114", 1)]
+    assert Sheet.objects.filter(batch=batch).count() == 3
 
 
 def test_a_zip_that_was_changed_in_the_meantime_is_refused(tmp_path: Path) -> None:

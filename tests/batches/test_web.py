@@ -228,6 +228,83 @@ def test_a_failed_batch_asks_for_the_codes_of_its_covers_and_goes_on_with_them(c
     assert batch.cover_codes == {"a/page 1.jpg": "14904511", 'page"2.jpg': "14904512"}
 
 
+def a_batch_in_doubt(folder: Path) -> Batch:
+    """Return a completed batch of which two pages may be covers."""
+    archive = folder / "scans.zip"
+    archive.write_bytes(b"")
+    pages = ["page_0001.jpg", "page_0002.jpg"]
+    return a_read_batch(unreadable_covers=pages, archive_path=str(archive), archive_kind="local")
+
+
+def test_a_completed_batch_shows_what_may_be_a_cover_and_takes_codes_and_ticks(client: Client, tmp_path: Path) -> None:
+    batch = a_batch_in_doubt(tmp_path)
+    client.force_login(a_user())
+
+    shown = page(client, f"/batches/{batch.pk}")
+    client.post(
+        f"/batches/{batch.pk}/retry",
+        {"cover:page_0001.jpg": "14900199", "cover:page_0002.jpg": "", "no-cover:page_0002.jpg": "on"},
+    )
+
+    assert "2 pages may be covers" in shown
+    assert 'name="no-cover:page_0002.jpg"' in shown
+    batch.refresh_from_db()
+    assert batch.status == BatchStatus.QUEUED
+    assert batch.cover_codes == {"page_0001.jpg": "14900199", "page_0002.jpg": "-"}
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({"cover:page_0001.jpg": ""}, "is completed: say of which page you know the code"),
+        ({"cover:page_0001.jpg": "1", "no-cover:page_0001.jpg": "on"}, "choose one of the two"),
+        ({"cover:page_1.jpg": "1"}, "the ZIP has no file of that name"),
+    ],
+)
+def test_a_form_that_cannot_be_is_answered_with_a_sentence(
+    client: Client, tmp_path: Path, form: dict[str, str], sentence: str
+) -> None:
+    batch = a_batch_in_doubt(tmp_path)
+    client.force_login(a_user())
+
+    answer = client.post(f"/batches/{batch.pk}/retry", form, follow=True)
+
+    assert sentence in answer.content.decode()
+    batch.refresh_from_db()
+    assert (batch.status, batch.cover_codes) == (BatchStatus.COMPLETED, {})
+
+
+def test_a_form_without_anything_does_not_try_covers_again(client: Client, tmp_path: Path) -> None:
+    batch = a_failed_batch(unreadable_covers=["a.jpg"], archive_path=str(tmp_path), archive_kind="local")
+    client.force_login(a_user())
+
+    answer = client.post(f"/batches/{batch.pk}/retry", {"cover:a.jpg": " "}, follow=True)
+
+    assert "Nothing was filled in" in answer.content.decode()
+
+
+def test_sheets_without_a_cover_are_asked_for_by_the_first_of_them(client: Client) -> None:
+    batch = a_failed_batch(unreadable_covers=["a.jpg", "b.jpg"], sheets_without_cover={"b.jpg": 12})
+    client.force_login(a_user())
+
+    shown = page(client, f"/batches/{batch.pk}")
+
+    assert "these 12 sheets belong to the group with the code" in shown
+    assert 'name="no-cover:a.jpg"' in shown
+    assert 'name="no-cover:b.jpg"' not in shown
+
+
+def test_who_may_only_watch_sees_what_may_be_a_cover_and_no_form(client: Client, tmp_path: Path) -> None:
+    batch, viewer = a_batch_in_doubt(tmp_path), a_user("viewer")
+    shared_with(batch, viewer, Right.VIEWER)
+    client.force_login(viewer)
+
+    shown = page(client, f"/batches/{batch.pk}")
+
+    assert "2 pages may be covers" in shown
+    assert "no-cover:" not in shown
+
+
 def test_an_uploaded_zip_that_was_refused_is_to_be_uploaded_again_and_not_tried_again(client: Client) -> None:
     batch = a_failed_batch(
         error_code="not_a_zip", error_message="scans.zip is not a ZIP file", failed_stage="uploading"
@@ -315,7 +392,7 @@ def test_what_cannot_be_done_is_told_on_the_page(client: Client) -> None:
 
     answer = client.post(f"/batches/{batch.pk}/retry", follow=True)
 
-    assert "only a failed or cancelled batch can go on" in answer.content.decode()
+    assert "is completed: say of which page you know the code" in answer.content.decode()
 
 
 def test_pages_need_no_inline_script_or_style_and_nothing_from_elsewhere(client: Client) -> None:

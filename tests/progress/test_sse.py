@@ -58,6 +58,7 @@ def test_an_event_is_json_in_the_form_of_the_contract() -> None:
         (ProcessingStage.COMPLETED, True, "complete"),
         (ProcessingStage.FAILED, True, "error"),
         (ProcessingStage.FAILED, False, "progress"),
+        (ProcessingStage.COMPLETED, False, "progress"),
     ],
 )
 def test_names_tell_ends_from_progress(stage: ProcessingStage, is_last: bool, name: str) -> None:

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
 from batches import services
-from batches.errors import WrongState
-from batches.management.arguments import cover_code, find_batch, require_database
+from batches.errors import CodesRefused, WrongState
+from batches.management.arguments import FAILED, WRONG_USAGE, cover_code, find_batch, require_database
 from batches.management.display import duration
 from batches.management.output import reader_may_leave
 from batches.models import Batch, BatchStatus
@@ -55,7 +55,8 @@ class Command(BaseCommand):
                 services.retry_batch(batch, by=batch.owner, covers=dict(options["covers"]))
                 self.stdout.write(f"{batch}: queued, attempt {batch.attempt}")
         except WrongState as error:
-            raise CommandError(str(error), returncode=1) from error
+            returncode = WRONG_USAGE if isinstance(error, CodesRefused) else FAILED
+            raise CommandError(str(error), returncode=returncode) from error
 
     def _list(self, status: str | None) -> None:
         batches: QuerySet[Batch] = Batch.objects.select_related("owner")

@@ -1,6 +1,7 @@
 """Processes a local ZIP, an uploaded batch, or whatever is queued."""
 
 import logging
+import shlex
 import signal
 import sys
 import threading
@@ -18,7 +19,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from batches import services
-from batches.errors import BatchError, LeaseHeld, WrongState
+from batches.covers import CODE, NO_COVER
+from batches.errors import BatchError, CodesRefused, LeaseHeld, WrongState
 from batches.folders import site_folders
 from batches.management.arguments import FAILED, WRONG_USAGE, cover_code, find_batch, is_batch_id, require_database
 from batches.management.display import choose_display
@@ -33,8 +35,12 @@ from batches.workers.base import Workers
 from batches.workers.choose import KINDS, WorkersUnavailable, choose_workers
 from batches.workers.messages import Exchange
 from progress import connection, log
+from progress.events import ProcessingStage
 
 NEEDS_REVIEW, HELD, INTERRUPTED = 3, 4, 130
+
+MOST_COVERS_SHOWN = 20
+"""In a line to be pasted."""
 
 
 class Command(BaseCommand):
@@ -74,7 +80,7 @@ class Command(BaseCommand):
     def _process(self, target: str, workers: Workers, stop: threading.Event, options: dict[str, Any]) -> None:
         with _full_disk_said():
             batch, covers = self._batch(target, options)
-        if batch.status == BatchStatus.COMPLETED:
+        if batch.status == BatchStatus.COMPLETED and not covers:
             self.stderr.write(f"{batch} is completed already.")
             _exit_as(batch)
             return
@@ -89,11 +95,14 @@ class Command(BaseCommand):
             raise failure
         if not as_json:
             say(output, f"Results: {site_folders().results(batch.pk)} (sheets.csv, answers.csv, responses.csv)")
+        if batch.unreadable_covers:
+            self.stderr.write(_tell_suspects(batch))
         _exit_as(batch)
 
     def _batch(self, target: str, options: dict[str, Any]) -> tuple[Batch, dict[str, str] | None]:
         """Return the batch, and the codes to try it again with; None when it only has to go on."""
         covers = dict(options["covers"])
+        _refuse_codes(covers)
         if not is_batch_id(target):
             batch = _new_batch(Path(target), options)
             batch.cover_codes = covers
@@ -150,14 +159,23 @@ def _known_batch(batch: Batch, covers: dict[str, str]) -> tuple[Batch, dict[str,
     """Return ``batch``, and the codes to try it again with; None when it only has to go on."""
     if batch.status == BatchStatus.UPLOADING:
         raise CommandError(f"{batch} is still being uploaded", returncode=WRONG_USAGE)
+    has_stopped = batch.status in (BatchStatus.FAILED, BatchStatus.CANCELLED)
     try:
-        services.refuse_codes(covers)
-        if batch.status in (BatchStatus.FAILED, BatchStatus.CANCELLED):
-            services.refuse_retry(batch)
-            return batch, covers
+        if has_stopped or (batch.status == BatchStatus.COMPLETED and covers):
+            services.refuse_retry(batch, covers)
+        named = services.name_covers(batch, covers)
+    except CodesRefused as error:
+        raise CommandError(str(error), returncode=WRONG_USAGE) from error
     except WrongState as error:
         raise CommandError(str(error), returncode=FAILED) from error
-    return batch, covers or None
+    return batch, named if has_stopped else named or None
+
+
+def _refuse_codes(covers: dict[str, str]) -> None:
+    try:
+        services.refuse_codes(covers)
+    except CodesRefused as error:
+        raise CommandError(str(error), returncode=WRONG_USAGE) from error
 
 
 def _run(runner: Runner, batch: Batch, covers: dict[str, str] | None) -> CommandError | None:
@@ -178,12 +196,27 @@ def _run(runner: Runner, batch: Batch, covers: dict[str, str] | None) -> Command
 
 
 def _to_go_on(batch: Batch) -> str:
-    command = f"manage.py process_batch {batch.pk}"
+    command = f"manage.py process_batch {batch.pk}{_covers_to_give(batch)}"
     if batch.has_refused_upload:
         return "It cannot go on with this ZIP: upload the mended one"
     if batch.has_refused_archive:
         return f"To go on: put a good ZIP at {batch.archive_path}, then: {command}"
     return f"To go on: {command}"
+
+
+def _covers_to_give(batch: Batch) -> str:
+    """Return the arguments that say what is needed of covers; a person has to put the codes in."""
+    needs_them = batch.failed_stage == ProcessingStage.ORGANIZING_QR or batch.status == BatchStatus.COMPLETED
+    files = batch.unreadable_covers if needs_them else []
+    given = "".join(f" --cover {shlex.quote(f'{file}={CODE}')}" for file in files[:MOST_COVERS_SHOWN])
+    return given if len(files) <= MOST_COVERS_SHOWN else f"{given} …"
+
+
+def _tell_suspects(batch: Batch) -> str:
+    files = batch.unreadable_covers
+    may_be = "1 page may be a cover" if len(files) == 1 else f"{len(files)} pages may be covers"
+    named = ", ".join(files[:MOST_COVERS_SHOWN]) + (" …" if len(files) > MOST_COVERS_SHOWN else "")
+    return f"{may_be}: {named}. {_to_go_on(batch)}\n{NO_COVER} in the place of a code says: this is no cover."
 
 
 @contextmanager
