@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -37,8 +38,9 @@ half way to the next bubble."""
 MOST_PAPER_REACH = 0.9
 """How far from a bubble's centre its paper is sought, at most, in diameters: farther away the light is another."""
 
-PAPER_PATCH = 3
-"""Edge of the squares in which paper is measured, pixels: their mean has a third of the noise of a pixel."""
+POINT = 0.15
+"""Edge of the squares in which what is small is measured, of a bubble's width: 0.75 mm, a dot made by a blunt pencil.
+Their mean has a third of the noise of a pixel, or less."""
 
 LOOK_RANK = 0.25
 """The look of an option's print is that of its bubble of this rank on the sheet, from the lightest: right while one
@@ -74,6 +76,17 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What darkness was measured on and against, for whoever looks closer at some of the N bubbles."""
+
+    soft: Gray  # the picture, each pixel the mean of a square as wide as a pencil's point
+    places: Indices  # (N,) the bubbles' centres in the flattened picture
+    paper: Floats  # (N,) gray level of the paper around each
+    contrast: float  # share of the light that printed black swallows
+    scale: float  # pixels per template unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ink:
     """What was measured at N bubbles, each (N,): 0.0 is paper, 1.0 is the black of the fiducials."""
 
@@ -81,6 +94,7 @@ class Ink:
     ring: Floats  # on the ring
     inner: Floats  # between letter and ring
     outer: Floats  # just outside the ring
+    ground: Ground
 
 
 LEAST_RING = 0.04
@@ -141,15 +155,29 @@ def measure_ink(gray: Gray, plan: Plan, placement: Placement) -> Ink | None:
     points = to_pixels(placement.matrix, plan.centres)
     if not are_inside(points, gray, plan.reach * scale + 2):
         return None
-    places, flat = flat_indices(points, gray.shape[1]), gray.reshape(-1)
+    places, edge = flat_indices(points, gray.shape[1]), point_px(plan, scale)
+    soft = soften(gray, edge)
     means = np.empty((5, len(places)), dtype=np.float32)
     for size in plan.sizes:
-        shape = _shape_at(size, scale, gray.shape[1])
-        means[:, size.members] = _measure_means(flat, places[size.members], shape)
-    paper = means[4]
+        shape = _shape_at(size, scale, edge, gray.shape[1])
+        means[:3, size.members] = _measure_means(gray.reshape(-1), places[size.members], shape)
+        means[3:, size.members] = _measure_disc_and_paper(soft.reshape(-1), places[size.members], shape)
+    paper = np.maximum(means[4], 1.0)
     contrast = max(LEAST_CONTRAST, 1.0 - placement.black / _median(paper))
-    disc, ring, inner, outer = (1.0 - means[:4] / np.maximum(paper, 1.0)) / contrast
-    return Ink(disc=disc, ring=ring, inner=inner, outer=outer)
+    ring, inner, outer, disc = (1.0 - means[:4] / paper) / np.float32(contrast)
+    ground = Ground(soft=soft, places=places, paper=paper, contrast=contrast, scale=scale)
+    return Ink(disc=disc, ring=ring, inner=inner, outer=outer, ground=ground)
+
+
+def soften(gray: Gray, edge: int) -> Gray:
+    """Return the picture with each pixel the mean of a square ``edge`` pixels wide."""
+    return np.asarray(cv2.blur(gray, (edge, edge)), dtype=np.uint8)
+
+
+def point_px(plan: Plan, scale: float) -> int:
+    """Return the edge of the squares of POINT, an odd number of pixels, 3 at least."""
+    narrowest = 2 * min(min(size.half) for size in plan.sizes)
+    return max(3, int(POINT * narrowest * scale) | 1)
 
 
 LEAST_CONTRAST = 0.3
@@ -157,32 +185,44 @@ LEAST_CONTRAST = 0.3
 measure, and faint noise would be blown up to marks."""
 
 
-PARTS = 8
-"""What is measured at a bubble: disc, ring, inner gap, outer gap, and four patches of paper."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """The pixels of one bubble, as distances in the flattened picture, part after part."""
 
-    offsets: Indices  # (K,)
-    starts: npt.NDArray[np.intp]  # (PARTS,) where each part begins
-    sizes: Floats  # (PARTS,) how many pixels each has
+    offsets: Indices  # (K,) ring, inner gap, outer gap
+    parts: tuple[slice, ...]  # where each of these three lies
+    soft: Indices  # (M,) what is looked at in the softened picture: four patches of paper, then the disc
 
 
 def _measure_means(flat: npt.NDArray[np.uint8], places: Indices, shape: _Shape) -> Floats:
-    """Return the mean gray level of disc, ring, inner gap, outer gap and paper of each place: (5, N)."""
-    samples = flat.take(places[:, None] + shape.offsets, mode="clip")  # all lie inside: this skips asking, for each
-    means = np.add.reduceat(samples, shape.starts, axis=1, dtype=np.float32) / shape.sizes
+    """Return the mean gray level of ring, inner gap and outer gap of each place: (3, N)."""
+    samples = flat.take(shape.offsets[:, None] + places, mode="clip")  # all lie inside: this skips asking, for each
+    return np.stack(
+        [np.add.reduce(samples[part], axis=0, dtype=np.float32) / (part.stop - part.start) for part in shape.parts]
+    )
+
+
+def _measure_disc_and_paper(soft: npt.NDArray[np.uint8], places: Indices, shape: _Shape) -> Floats:
+    """Return the mean gray level of the disc and that of the paper around it: (2, N)."""
+    samples = soft.take(shape.soft[:, None] + places, mode="clip")
     # Of four patches the middle of the lightest two: a neighbour's mark or a number printed beside reaches one or two.
-    paper = np.sort(means[:, 4:], axis=1)[:, 2:].mean(axis=1)
-    return np.vstack([means[:, :4].T, paper])
+    paper = upper_two(samples[:4].astype(np.float32)) / 2
+    return np.stack([np.add.reduce(samples[4:], axis=0, dtype=np.float32) / (len(samples) - 4), paper])
 
 
-def _shape_at(size: Size, scale: float, width: int) -> _Shape:
+def upper_two(four: Floats) -> Floats:
+    """Return the sum of the greater two of four values, for each column of (4, …): far cheaper than sorting."""
+    a, b, c, d = four
+    greater, greater_too = np.maximum(a, b), np.maximum(c, d)
+    lesser = np.maximum(np.minimum(a, b), np.minimum(c, d))
+    total: Floats = np.maximum(greater, greater_too) + np.maximum(np.minimum(greater, greater_too), lesser)
+    return total
+
+
+def _shape_at(size: Size, scale: float, edge: int, width: int) -> _Shape:
     """Return the shape of a bubble, rounded so that the pages of one scanner share a few."""
     half_x, half_y = (round(length * scale * 4) / 4 for length in size.half)
-    return _shape((half_x, half_y), in_pixels(size.paper, scale), width)
+    return _shape((half_x, half_y), in_pixels(size.paper, scale), edge, width)
 
 
 def _median(values: Floats) -> float:
@@ -196,32 +236,36 @@ def in_pixels(lengths: tuple[float, float], scale: float) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=256)
-def _shape(half: tuple[float, float], paper: tuple[int, int], width: int) -> _Shape:
+def _shape(half: tuple[float, float], paper: tuple[int, int], edge: int, width: int) -> _Shape:
     """Return the pixels of a bubble ``half`` = (x, y) pixels wide and high, in a picture ``width`` pixels wide."""
     reach_x, reach_y = (int(np.ceil(h * OUTER_GAP[1])) for h in half)
     y, x = np.mgrid[-reach_y : reach_y + 1, -reach_x : reach_x + 1]
     radius = np.hypot(x / half[0], y / half[1])
-    parts = [_ring_of(x, y, radius, bounds) for bounds in ((0.0, DISC), RING, INNER_GAP, OUTER_GAP)]
-    parts += [patch_at(x_sign * paper[0], y_sign * paper[1]) for x_sign in (-1, 1) for y_sign in (-1, 1)]
-    lengths = [len(part) for part in parts]
+    parts = [_ring_of(x, y, radius, bounds) for bounds in (RING, INNER_GAP, OUTER_GAP)]
+    patches = [(x_sign * paper[0], y_sign * paper[1]) for x_sign in (-1, 1) for y_sign in (-1, 1)]
+    ends = np.cumsum([len(part) for part in parts]).tolist()
     return _Shape(
         offsets=flat_indices(np.concatenate(parts), width),
-        starts=np.cumsum([0, *lengths[:-1]]).astype(np.intp),
-        sizes=np.array(lengths, dtype=np.float32),
+        parts=tuple(slice(begin, end) for begin, end in zip([0, *ends], ends, strict=False)),
+        soft=flat_indices(np.concatenate([np.array(patches, dtype=np.float32), _disc(half, edge)]), width),
     )
 
 
-def _ring_of(x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], radius: Floats, bounds: tuple[float, float]) -> Points:
-    within = (radius >= bounds[0]) & (radius <= bounds[1])
-    if bounds[0]:
-        within &= (x + 2 * y) % 4 == 0  # a quarter of the pixels tells whether there is a ring; ink is measured in full
+def _disc(half: tuple[float, float], edge: int) -> Points:
+    """Return the middles of squares of ``edge`` pixels that cover the disc: every second pixel of each row.
+
+    Each square is the mean of its pixels, so that nothing within is overlooked and none reaches the ring.
+    """
+    far_x, far_y = (max(DISC * length - (edge - 1) / 2, 1.0) for length in half)
+    y, x = np.mgrid[-int(far_y) : int(far_y) + 1, -int(far_x) : int(far_x) + 1]
+    within = (np.hypot(x / far_x, y / far_y) <= 1) & ((x + y) % 2 == 0)
     return np.column_stack([x[within], y[within]]).astype(np.float32)
 
 
-def patch_at(x: int, y: int) -> Points:
-    """Return the pixels of a square of PAPER_PATCH around (x, y), row by row."""
-    steps = range(-(PAPER_PATCH // 2), PAPER_PATCH // 2 + 1)
-    return np.array([(x + i, y + j) for j in steps for i in steps], dtype=np.float32)
+def _ring_of(x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], radius: Floats, bounds: tuple[float, float]) -> Points:
+    """Return a quarter of the pixels between two radii, which is enough to tell whether there is a ring."""
+    within = (radius >= bounds[0]) & (radius <= bounds[1]) & ((x + 2 * y) % 4 == 0)
+    return np.column_stack([x[within], y[within]]).astype(np.float32)
 
 
 def _make_plan(template: Template) -> Plan:

@@ -1,21 +1,18 @@
-"""Lines that run through bubbles: streaks, pen strokes, crosses over marks, circles about bubbles, edges of shadows."""
+"""Lines that run through bubbles, on any print: streaks, pen strokes, crosses over marks, edges of shadows."""
 
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from omr.bubbles import PAPER_PATCH, Floats, Plan, in_pixels, patch_at
+from omr.bubbles import Floats, Plan, in_pixels
+from omr.closeup import DIAGONAL, LINES
 from omr.fiducials import Placement
 from omr.geometry import Indices, flat_indices, to_pixels
-from omr.types import Gray
+from omr.types import Gray, Points
 
-LINES = (-0.6, -0.3, 0.0, 0.3, 0.6)
-"""Where level and upright lines are looked for, from the centre, in half a bubble's size: a streak a millimetre wide is
-then seen wherever it crosses the disc."""
-
-DIAGONAL = 1.0
-"""Where diagonal lines are looked for, across and down in half a bubble's size: 1.4 radii away, outside the ring."""
+PAPER_PATCH = 3
+"""Edge of the squares in which paper is measured, pixels: their mean has a third of the noise of a pixel."""
 
 
 def measure_lines(gray: Gray, plan: Plan, placement: Placement, numbers: npt.NDArray[np.intp]) -> Floats:
@@ -48,3 +45,9 @@ def _line_offsets(half: tuple[int, int], paper: tuple[int, int], width: int) -> 
     reach_x, reach_y = round(DIAGONAL * half_x), round(DIAGONAL * half_y)
     diagonal = [(side * reach_x, side * slope * reach_y) for slope in (-1, 1) for side in (-1, 1)]
     return flat_indices(np.concatenate([patch_at(x, y) for x, y in (*upright, *level, *diagonal)]), width)
+
+
+def patch_at(x: int, y: int) -> Points:
+    """Return the pixels of a square of PAPER_PATCH around (x, y), row by row."""
+    steps = range(-(PAPER_PATCH // 2), PAPER_PATCH // 2 + 1)
+    return np.array([(x + i, y + j) for j in steps for i in steps], dtype=np.float32)

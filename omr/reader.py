@@ -11,11 +11,10 @@ from omr.errors import OtherTemplate, PoorFit
 from omr.foreign import measure_foreign_ink, measure_foreign_lines
 from omr.geometry import as_scanned, find_moves
 from omr.image import Picture, decode, refuse_blank
-from omr.lines import measure_lines
-from omr.marks import choose, name_marks
+from omr.marks import choose, decide, name_marks
 from omr.refinement import refine
 from omr.template import Template
-from omr.types import Fit, Gray, Move, Reading
+from omr.types import Fit, Gray, Mark, Move, Reading
 
 
 def read_page(data: bytes, template: Template) -> Reading:
@@ -34,14 +33,17 @@ def read_page(data: bytes, template: Template) -> Reading:
         _refuse_coarse(picture, template, plan)
     printed = plan
     view, plan, ink = _measure(picture.gray, template, plan)
-    choices = choose(ink, plan)
-    measure = measure_foreign_lines if template.is_foreign else measure_lines
-    lines = measure(view.gray, plan, view.placement, np.flatnonzero(choices.watched))
     return Reading(
-        marks=name_marks(choices, lines, template, plan),
+        marks=_decide_foreign(view, template, plan, ink) if template.is_foreign else decide(ink, template, plan),
         fit=_fit(picture, view, find_moves(printed.centres, plan.centres, plan.blocks) if plan is not printed else ()),
         codes=read_sheet_codes(data, picture, view.matrix, template),
     )
+
+
+def _decide_foreign(view: View, template: Template, plan: Plan, ink: Ink) -> tuple[Mark, ...]:
+    choices = choose(ink, plan)
+    lines = measure_foreign_lines(view.gray, plan, view.placement, np.flatnonzero(choices.watched))
+    return name_marks(choices, lines, template, plan)
 
 
 PART_OF_A_PICTURE = 3

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from omr.printing.candidates import fill_sheet
+from omr.printing.faults import FAULTS
 from omr.printing.pencil import Kind
 from omr.printing.scan import DAMAGES
 from omr.reader import read_page
@@ -25,11 +26,18 @@ def test_a_mark_is_read_with_confidence() -> None:
     assert mark.confidence > 0.8
 
 
-@pytest.mark.parametrize("damage", ["none", "scan", "harsh"])
+@pytest.mark.parametrize("damage", ["none", "scan"])
 def test_a_sheet_on_which_nothing_is_marked_has_no_mark(damage: str) -> None:
     reading = read_page(a_sheet().scanned(damage=damage), STANDARD)
 
     assert [mark for mark in reading.marks if mark.choices or mark.doubt] == []
+
+
+def test_a_blank_sheet_under_dust_has_no_mark_and_hardly_a_doubt() -> None:
+    reading = read_page(a_sheet().scanned(damage="harsh"), STANDARD)
+
+    assert [mark for mark in reading.marks if mark.choices] == []
+    assert sum(mark.doubt is not None for mark in reading.marks) <= 0.05 * len(reading.marks)
 
 
 def test_a_double_mark_is_reported_never_guessed() -> None:
@@ -94,13 +102,38 @@ def test_a_sheet_with_the_same_letter_everywhere_is_read(damage: str) -> None:
     assert [mark for mark in reading.marks if mark.doubt] == []
 
 
-def test_the_same_letter_everywhere_and_faintly_is_doubtful_not_blank() -> None:
+def test_the_same_letter_everywhere_and_faintly_is_not_blank() -> None:
     page = a_sheet().faint(**dict.fromkeys(QUESTIONS, "B")).scanned()
 
     reading = read_page(page, STANDARD)
 
     assert {reading.mark(name).choices for name in QUESTIONS} == {("B",)}
-    assert {reading.mark(name).doubt for name in QUESTIONS} == {Doubt.FAINT}
+
+
+def test_the_marks_of_a_hand_that_hardly_presses_are_sure_when_all_are_alike() -> None:
+    answers = {name: "ABCDE"[number % 5] for number, name in enumerate(QUESTIONS)}
+
+    reading = read_page(a_sheet().faint(**answers).scanned(), STANDARD)
+
+    assert {name: "".join(reading.mark(name).choices) for name in QUESTIONS} == answers
+    assert [mark for mark in reading.marks if mark.doubt] == []
+
+
+def test_as_faint_a_mark_is_doubtful_beside_dark_ones() -> None:
+    answers = dict.fromkeys(QUESTIONS[10:], "C")
+
+    reading = read_page(a_sheet().marked(**answers).faint(q7="B").scanned(), STANDARD)
+
+    assert reading.mark("q7").doubt is Doubt.FAINT
+
+
+def test_two_faint_marks_in_one_field_are_doubtful_whatever_the_hand() -> None:
+    answers = {name: "ABCDE"[number % 5] for number, name in enumerate(QUESTIONS)} | {"q7": "BD"}
+
+    mark = read_page(a_sheet().faint(**answers).scanned(), STANDARD).mark("q7")
+
+    assert mark.choices == ("B", "D")
+    assert mark.doubt is Doubt.CLOSE
 
 
 def test_a_sheet_with_every_bubble_filled_is_all_multiple_marks() -> None:
@@ -215,3 +248,23 @@ def _a_candidates_page(seed: int, damage: str) -> tuple[SheetPage, dict[str, str
         if touch.kind is not Kind.RUBBED:
             truth[touch.bubble.field] += touch.bubble.value
     return replace(a_sheet(), touches=touches), truth
+
+
+SILENT_UP_TO = ("faint", "half_size", "small", "off_centre", "ring", "crossed_out", "stain")
+
+
+@pytest.mark.parametrize("dpi", [150, 200])
+@pytest.mark.parametrize("name", SILENT_UP_TO)
+def test_what_a_person_sees_is_never_silently_something_else(name: str, dpi: int) -> None:
+    fault = next(fault for fault in FAULTS if fault.name == name)
+    sheet = fault.spoil(STANDARD, fault.limit)
+
+    reading = read_page(sheet.scanned(dpi=dpi), STANDARD)
+
+    silent = [
+        mark
+        for mark in reading.marks
+        if mark.doubt is None
+        and (sheet.truth[mark.field].must_be_flagged or "".join(mark.choices) != sheet.truth[mark.field].answer)
+    ]
+    assert silent == []
