@@ -6,7 +6,7 @@ import pytest
 from omr.errors import FiducialsNotFound, OtherTemplate, PageError, PoorFit
 from omr.gate import Candidate, Kind, read_candidate
 from omr.reader import read_page
-from omr.template import SHIPPED, load_template
+from omr.template import SHIPPED, Template, load_template
 from omr.types import Gray
 from tests.omr.photographs import as_png, found_by_markers, photographed, with_markers_on, with_steps
 from tests.omr.test_reader import a_filled_sheet, assert_read_right, pixels_of
@@ -86,12 +86,12 @@ def test_a_page_that_shows_other_print_than_the_reference_is_refused() -> None:
 
 
 @pytest.mark.parametrize("template", [ON_PAPER, BY_MARKERS, LIKE_THE_BLANK_SHEET])
-def test_what_is_no_sheet_is_refused_however_sheets_are_found(template: object) -> None:
-    other = a_sheet(OPENMCR).marked(q1="A").scanned(damage="none")
+def test_what_is_no_sheet_is_refused_however_sheets_are_found(template: Template) -> None:
+    other = a_sheet(OPENMCR).marked(q1="A").scanned(damage="none", dpi=100)
 
-    for page in (a_white_page(), a_cover().scanned(), other):
+    for page in (a_white_page(dpi=100), a_cover().scanned(dpi=100), other):
         with pytest.raises(PageError):
-            read_page(page, template)  # type: ignore[arg-type]
+            read_page(page, template)
 
 
 def test_bubbles_too_small_to_be_sure_are_refused() -> None:
