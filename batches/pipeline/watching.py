@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from batches import models
-from batches.errors import BatchError, LeaseHeld
+from batches.errors import BatchError, LeaseHeld, NoSpaceLeft
 from batches.models import ArchiveKind, Batch, BatchStatus
 from batches.pipeline.lease import Lease, break_dead_lease
 from batches.pipeline.run import Interrupted
@@ -100,6 +100,10 @@ class Watch:
             self._runner.process(batch)
         except LeaseHeld:
             pass  # another runner was quicker
+        except NoSpaceLeft as error:
+            # Where even that could not be written down, the batch is still there to be taken: at once, again and again.
+            logger.warning("no_space", batch_id=str(batch.pk), reason=error.details or error.message)
+            self._pause()
         except (BatchError, Interrupted) as error:
             logger.info("batch_ended", batch_id=str(batch.pk), reason=str(error) or "interrupted")
         except BaseException:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from batches import services
 from batches.errors import AccessDenied, BatchNotFound, WrongState
-from batches.models import Batch, BatchStatus, Right, SheetTemplate
+from batches.models import Batch, BatchStatus, Right
 from batches.permissions import get_batch_for, may, signed_in
 from batches.web.covers import cover_rows, read_form
 from batches.web.doubts import doubts
@@ -67,7 +67,6 @@ def list_batches(request: HttpRequest) -> HttpResponse:
         "status": status,
         "search": search,
         "is_empty": not (status or search) and not visible.exists(),
-        "template_slug": SheetTemplate.objects.values_list("slug", flat=True).first(),
     }
     return render(request, "batches/list.html", context)
 
