@@ -127,5 +127,5 @@ def sheets_without_cover_detail(file_name: str, sheets: int) -> str:
 
 
 def no_sheets(covers: int) -> str:
-    seen = "the only page is a cover" if covers == 1 else f"all {covers} pages are covers"
-    return f"No sheet found: {seen}; scan the sheets that belong under them and give a new ZIP"
+    seen, them = ("the only page is a cover", "it") if covers == 1 else (f"all {covers} pages are covers", "them")
+    return f"No sheet found: {seen}; scan the sheets that belong under {them} and give a new ZIP"

@@ -60,6 +60,26 @@ def test_a_batch_that_failed_for_its_covers_says_the_line_to_paste(tmp_path: Pat
     assert str(caught.value).splitlines()[-1] == line
 
 
+def test_sheets_after_what_may_be_their_cover_are_not_in_the_line_to_paste(tmp_path: Path) -> None:
+    members = {"1.jpg": scribble(), "2.jpg": sheet(), "3.jpg": cover()}
+
+    with pytest.raises(CommandError) as caught:
+        call_command("process_batch", str(a_zip(tmp_path / "scans.zip", members)), *TEMPLATE)
+
+    assert Batch.objects.get().unreadable_covers == ["1.jpg", "2.jpg"]
+    assert str(caught.value).endswith(" --cover 1.jpg=CODE")
+
+
+def test_a_zip_of_nothing_but_covers_cannot_go_on(tmp_path: Path) -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command("process_batch", str(a_zip(tmp_path / "scans.zip", {"1.jpg": cover()})), *TEMPLATE)
+
+    assert str(caught.value).splitlines() == [
+        "No sheet found: the only page is a cover; scan the sheets that belong under it and give a new ZIP",
+        "It cannot go on with this ZIP: give the mended one as a new batch",
+    ]
+
+
 def test_a_slip_in_the_name_of_a_cover_ends_with_2_and_changes_nothing(tmp_path: Path) -> None:
     members = {"1.jpg": unreadable_cover(), "2.jpg": sheet()}
     with pytest.raises(CommandError):

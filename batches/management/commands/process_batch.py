@@ -22,7 +22,15 @@ from batches import services
 from batches.covers import CODE, NO_COVER
 from batches.errors import BatchError, CodesRefused, LeaseHeld, WrongState
 from batches.folders import site_folders
-from batches.management.arguments import FAILED, WRONG_USAGE, cover_code, find_batch, is_batch_id, require_database
+from batches.management.arguments import (
+    FAILED,
+    WRONG_USAGE,
+    cover_code,
+    find_batch,
+    is_batch_id,
+    likely_covers,
+    require_database,
+)
 from batches.management.display import choose_display
 from batches.management.output import say
 from batches.models import Batch, BatchStatus, SheetTemplate
@@ -199,6 +207,8 @@ def _to_go_on(batch: Batch) -> str:
     command = f"manage.py process_batch {batch.pk}{_covers_to_give(batch)}"
     if batch.has_refused_upload:
         return "It cannot go on with this ZIP: upload the mended one"
+    if batch.has_refused_archive and batch.has_finished(ProcessingStage.EXTRACTING):
+        return "It cannot go on with this ZIP: give the mended one as a new batch"
     if batch.has_refused_archive:
         return f"To go on: put a good ZIP at {batch.archive_path}, then: {command}"
     return f"To go on: {command}"
@@ -207,7 +217,7 @@ def _to_go_on(batch: Batch) -> str:
 def _covers_to_give(batch: Batch) -> str:
     """Return the arguments that say what is needed of covers; a person has to put the codes in."""
     needs_them = batch.failed_stage == ProcessingStage.ORGANIZING_QR or batch.status == BatchStatus.COMPLETED
-    files = batch.unreadable_covers if needs_them else []
+    files = likely_covers(batch.unreadable_covers, batch.sheets_without_cover) if needs_them else []
     given = "".join(f" --cover {shlex.quote(f'{file}={CODE}')}" for file in files[:MOST_COVERS_SHOWN])
     return given if len(files) <= MOST_COVERS_SHOWN else f"{given} …"
 
