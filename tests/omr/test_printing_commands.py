@@ -41,7 +41,7 @@ def test_sheets_and_covers_are_printed_before_anything_is_set_up(empty_site: Sit
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--template", "nowhere"), "there is no template 'nowhere'; give one of standard-150"),
+        (("--template", "nowhere"), "there is no template 'nowhere'; give one of openmcr-75, standard-150"),
         (("--copies", "0"), "--copies is 0; give 1 or more, or 0 with --covers"),
         (("--covers", " "), "' ' is no code for a cover; give 1 to 200 printable characters"),
         (("--out", "/nowhere/sheets.pdf"), "/nowhere/sheets.pdf cannot be written: No such file or directory"),
