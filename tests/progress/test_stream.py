@@ -95,11 +95,14 @@ async def test_a_position_that_the_log_never_had_gets_everything(live: Live, bat
     assert viewer.seqs == [1, 2]
 
 
-async def test_a_failure_that_a_retry_has_superseded_replays_as_progress(live: Live, batch: str) -> None:
-    live.writer.publish(batch, "event 1", stage="failed")
+@pytest.mark.parametrize(("stage", "name"), [("failed", "error"), ("completed", "complete")])
+async def test_an_end_that_a_retry_has_superseded_replays_as_progress(
+    live: Live, batch: str, stage: str, name: str
+) -> None:
+    live.writer.publish(batch, "event 1", stage=stage)
     async with live.watch(batch) as before:
         await before.ends()
-    assert before.names == ["error"]
+    assert before.names == [name]
 
     live.writer.publish(batch, "event 2", attempt=2)
     async with live.watch(batch) as during, live.watch(batch, after=1) as reconnected:
