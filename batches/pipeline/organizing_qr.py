@@ -68,8 +68,7 @@ def organize(run: Run) -> None:
     said, wrong = name_pages([page.name for page in index.pages], run.batch.cover_codes)
     pages = _judge(run, index, said)
     _tell_covers(run, [page.code for page in pages if page.code is not None])
-    _write_what_is_doubtful(run, pages, said)
-    _refuse(run, pages, wrong)
+    _write_what_is_known(run, pages, said, wrong)
     plan = _plan(pages)
     _write_groups(run, plan)
     run.workspace.write_plan(plan)
@@ -143,28 +142,29 @@ def _tell_covers(run: Run, codes: Sequence[str]) -> None:
             run.report(message, 100 * number / len(codes))
 
 
-def _write_what_is_doubtful(run: Run, pages: Sequence[_Page], said: Mapping[str, str]) -> None:
-    """Keep in the batch which pages may be covers, and of what was said only that which names a page."""
-    run.batch.unreadable_covers = [page.name for page in pages if page.is_suspect]
-    run.batch.sheets_without_cover, run.batch.cover_codes = {}, dict(said)
-    run.batch.save(update_fields=["unreadable_covers", "sheets_without_cover", "cover_codes"])
+def _write_what_is_known(run: Run, pages: Sequence[_Page], said: Mapping[str, str], wrong: Mapping[str, str]) -> None:
+    """Keep in the batch which pages may be covers, and of what was said only that which names a page.
 
-
-def _refuse(run: Run, pages: Sequence[_Page], wrong: Mapping[str, str]) -> None:
-    """Refuse what only a person can settle, all of it at once."""
+    Raises:
+        CoversUnusable: there is something that only a person can settle, all of it at once.
+    """
     covers = [page for page in pages if page.code is not None]
     orphans = _find_orphans(pages)
     found = (_unreadable(covers), _missing(pages, covers, orphans), _repeated(covers), _misnamed(wrong))
     problems = [problem for problem in found if problem] or _no_sheets(pages)
-    if not problems:
-        return
     files = [file for problem in problems for file in problem.files]
-    run.batch.unreadable_covers = list(dict.fromkeys([*files, *run.batch.unreadable_covers]))
-    run.batch.sheets_without_cover = orphans
-    run.batch.save(update_fields=["unreadable_covers", "sheets_without_cover"])
+    suspects = [page.name for page in pages if page.is_suspect]
+    run.batch.unreadable_covers = list(dict.fromkeys([*files, *suspects]))
+    run.batch.sheets_without_cover, run.batch.cover_codes = orphans, dict(said)
+    run.batch.save(update_fields=["unreadable_covers", "sheets_without_cover", "cover_codes"])
+    if problems:
+        raise _unusable(problems)
+
+
+def _unusable(problems: Sequence[_Problem]) -> CoversUnusable:
     details = [line for problem in problems for line in problem.details]
     message = "; ".join(problem.message for problem in problems)
-    raise CoversUnusable(message, code=problems[0].code, details="\n".join(details[:MOST_NAMES]))
+    return CoversUnusable(message, code=problems[0].code, details="\n".join(details[:MOST_NAMES]))
 
 
 def _before_covers(pages: Sequence[_Page]) -> Sequence[_Page]:
