@@ -61,6 +61,10 @@ OF_THE_HAND = 0.6
 """Share of what this candidate's marks usually have from which ink is a mark of the same hand. The marks of one hand
 vary by a third; a rubber that leaves more than a half has not rubbed."""
 
+LEAST_OF_THE_HAND = 0.5
+"""The same for a hand that presses hard: less than a half of its usual mark may be rubbed out or shine through from the
+other side of the paper. No ordinary mark has under 0.6 of the usual one."""
+
 LEAST_MARKS = 10
 """Marks that tell a hand: more than the digits of a number."""
 
@@ -108,7 +112,7 @@ CIRCLE = (0.025, 0.06)
 """Least and most ink of a line about a bubble. Paper there has 0.017 at most, on harsh scans; a pencil that hardly
 presses leaves 0.04. Between them NOISY_CIRCLE decides."""
 
-NOISY_CIRCLE = 2.5
+NOISY_CIRCLE = 3.5
 """A line about a bubble is darker than what is about blank bubbles of the same sheet, by this factor."""
 
 EDGE = 0.06
@@ -195,7 +199,7 @@ def choose(ink: Ink, plan: Plan, *, is_own_print: bool = False) -> Choices:
     clean = _floor(excess, usual) if is_own_print and _are_round(plan) else FLOOR[1]
     of_field = darkest[plan.fields]
     # The first mark of a field is judged by the hand; a second one must be sure by itself as well.
-    bound = np.where(excess == of_field, sure, np.maximum(SURE, HALF * of_field))
+    bound = np.where(excess == of_field, sure, np.maximum(max(SURE, sure), HALF * of_field))
     beside = np.maximum(np.clip(GAP * darkest, clean, FLOOR_BESIDE_A_MARK), RESIDUE * darkest)
     floor = np.where(darkest < sure, clean, beside)[plan.fields]
     floor = np.maximum(floor, np.where(np.bincount(plan.options) < LEAST_ALIKE, FLOOR[1], 0.0)[plan.options])
@@ -239,8 +243,10 @@ def _floor(excess: Floats, usual: float | None) -> float:
 
 def _sure(excess: Floats, usual: float | None) -> float:
     """Return the ink from which a mark is sure on this sheet: less than SURE only for a hand that is told by many."""
-    if usual is None or OF_THE_HAND * usual >= SURE:
+    if usual is None:
         return SURE
+    if OF_THE_HAND * usual >= SURE:
+        return max(SURE, LEAST_OF_THE_HAND * usual)
     sure = OF_THE_HAND * usual
     between = np.count_nonzero((excess >= GAP * usual) & (excess < sure))
     marks = np.count_nonzero(excess >= sure)
