@@ -15,6 +15,8 @@ from tests.site import Site
 pytestmark = pytest.mark.browser
 
 PRELUDE = """
+from datetime import timedelta
+from django.utils import timezone
 from uuid import UUID
 from batches.models import *
 from django.contrib.auth.models import User
@@ -192,3 +194,18 @@ def test_the_page_can_be_read_without_javascript(site: Site, url: str, browser: 
         with page.expect_download() as download:
             page.get_by_role("row", name="Answers").get_by_role("link", name="CSV").click()
         assert download.value.suggested_filename == "Mathematics-answers.csv"
+
+
+def test_a_page_that_hears_nothing_finds_out_that_the_batch_was_interrupted(page: Page, watched: Watched) -> None:
+    watched.tell("change(lease_until=timezone.now() + timedelta(minutes=5))")
+    page.clock.install()
+    page.reload()
+    expect(page.locator("#status")).to_have_text("processing")
+
+    watched.tell("change(lease_until=None)")
+    page.clock.fast_forward(21_000)
+    page.clock.run_for(3_000)
+
+    expect(page.locator("#status")).to_have_text("interrupted")
+    expect(page.locator("#trouble")).to_contain_text("nobody works on this batch now")
+    expect(page.locator("#rate")).to_have_text("–")

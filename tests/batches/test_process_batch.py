@@ -149,6 +149,21 @@ def test_a_batch_that_failed_ends_with_1_says_why_and_goes_on_with_the_code(offi
     assert office.manage("process_batch", batch_id).stderr.endswith("is completed already.\n")
 
 
+def test_a_local_zip_that_cannot_be_used_is_told_what_to_do_and_goes_on_with_a_good_one(
+    office: Site, tmp_path: Path, scans: Path
+) -> None:
+    path = tmp_path / "broken.zip"
+    path.write_bytes(b"no ZIP at all")
+
+    failed = office.manage("process_batch", str(path), "--template", "standard-150", check=False)
+
+    assert failed.returncode == 1
+    assert "broken.zip is not a ZIP file" in failed.stderr
+    assert f"To go on: put a good ZIP at {path}, then: manage.py process_batch " in failed.stderr
+    shutil.copy(scans, path)
+    assert office.manage("process_batch", batch_id_in(failed.stderr)).stdout.count("BATCH COMPLETED SUCCESSFULLY") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
