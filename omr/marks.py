@@ -105,6 +105,10 @@ NOISY_SPOT = 2.2
 SPOT_OF_DISC = 1.0
 """What the disc's ink adds to that of its darkest place: a dot darkens both, print that is off its place does not."""
 
+MANY = 300
+"""Bubbles of a sheet on which spots are looked for in blank fields. On a smaller one a letter is printed a few times,
+beside labels and neighbours that differ, and seven samples do not tell what is print."""
+
 SPOT_BESIDE_A_MARK = 0.5
 """Share of a field's darkest ink from which a place in another bubble is a mark beside its bubble, or a small one."""
 
@@ -283,7 +287,7 @@ def _traces(ink: Ink, plan: Plan, choices: Choices) -> Flags:
     least = min(max(SPOT[0], NOISY_SPOT * traces.spot_noise), SPOT[1])
     least_circle = min(max(CIRCLE[0], NOISY_CIRCLE * traces.circle_noise), CIRCLE[1])
     spot = traces.spot + SPOT_OF_DISC * np.maximum(choices.excess[watched], 0.0)
-    alone = (spot >= least) | (traces.circle >= least_circle)
+    alone = ((spot >= least) & (len(edge) >= MANY)) | (traces.circle >= least_circle)
     second = traces.spot >= SPOT_BESIDE_A_MARK * choices.darkest[plan.fields[watched]]
     found[watched[np.where(is_marked[watched], second, alone)]] = True
     return found
