@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.parts import without
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = [
@@ -19,11 +20,8 @@ PATIENCE_MS = 15_000
 
 def needs_chromium() -> None:
     """Skip the test where there is no Chromium; never where a skipped test would go unseen."""
-    if CHROMIUM.exists():
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{CHROMIUM} is missing; install chromium, or name another one in CHROMIUM")
-    pytest.skip(f"{CHROMIUM} is missing; install chromium, or name another one in CHROMIUM")
+    if not CHROMIUM.exists():
+        without(str(CHROMIUM), "install chromium, or name another one in CHROMIUM")
 
 
 @contextmanager

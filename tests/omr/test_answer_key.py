@@ -1,7 +1,6 @@
 """Answer keys: what is taken, what is refused, and what answers are worth."""
 
 import json
-import os
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +15,7 @@ from omr.scoring import AnswerKey, Score, Verdict, find_expected, points_text, s
 from omr.spelling import find_spellings
 from omr.template import Template, parse_template
 from tests.pages import STANDARD
+from tests.parts import real_scans
 
 DEFAULT = {"correct": "3", "incorrect": "-1", "unmarked": "0"}
 
@@ -160,9 +160,7 @@ EXPECTED = {
 @pytest.mark.real_scans
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_keys_of_omrchecker_s_samples_give_the_points_that_one_counts_by_hand(name: str) -> None:
-    if "OMR_REAL_SCANS" not in os.environ:
-        pytest.skip("OMR_REAL_SCANS is not set: it names the folder with the real scans")
-    samples = Path(os.environ["OMR_REAL_SCANS"]) / "omrchecker"
+    samples = real_scans() / "omrchecker"
     folder = next(parent for parent in (samples / name).parents if (parent / "evaluation.json").exists())
     key, template = load_key(folder / "evaluation.json"), load_template_folder(folder)
     read = json.loads((samples / "truth.json").read_text())[name]["fields"]

@@ -1,10 +1,8 @@
 """What was read is drawn where it was read, and looks like what it was taken for."""
 
-import os
 import re
 from dataclasses import replace
 from math import cos, pi, sin
-from pathlib import Path
 from xml.etree import ElementTree
 
 import cv2
@@ -21,6 +19,7 @@ from omr.reader import read_page
 from omr.template import Bubble, Template, parse_template
 from omr.types import Doubt, Fit, Gray, Mark, Move, Points, Reading
 from tests.pages import STANDARD, a_sheet
+from tests.parts import real_scans
 
 SVG = "{http://www.w3.org/2000/svg}"
 STEEP = (0.95, -0.11, 210.0, 0.08, 1.02, 35.0, -2.0e-5, 3.0e-5, 1.0)
@@ -138,9 +137,7 @@ def test_the_moves_of_blocks_are_found_also_of_a_single_row() -> None:
 @pytest.mark.real_scans
 @pytest.mark.parametrize("name", ["sample5/ScanBatch1/camscanner-1.jpg", "sample1/MobileCamera/sheet1.jpg"])
 def test_on_a_photograph_of_somebody_else_s_form_the_rings_lie_on_the_print(name: str) -> None:
-    if "OMR_REAL_SCANS" not in os.environ:
-        pytest.skip("OMR_REAL_SCANS is not set: it names the folder with the real scans")
-    page = Path(os.environ["OMR_REAL_SCANS"]) / "omrchecker" / name
+    page = real_scans() / "omrchecker" / name
     template = load_template_folder(page.parent.parent)
     reading, gray = read_page(page.read_bytes(), template), decode(page.read_bytes(), float("inf")).gray
 

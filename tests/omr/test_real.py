@@ -1,11 +1,9 @@
 """Scans and photographs that nobody here made are read right, or somebody is asked."""
 
-import os
-from pathlib import Path
-
 import pytest
 
-from benchmarks.real import VARIABLE, Scan, Score, find_scans, read_scan
+from benchmarks.real import Scan, Score, find_scans, read_scan
+from tests.parts import real_scans
 
 pytestmark = pytest.mark.real_scans
 
@@ -14,11 +12,7 @@ MOST_FLAGGED = 0.02
 
 
 def the_scans() -> list[Scan]:
-    folder = os.environ.get(VARIABLE)
-    if folder and Path(folder).is_dir():
-        return list(find_scans(Path(folder)))
-    reason = f"{VARIABLE} names no folder; set it to the folder with the real scans"
-    return pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return list(find_scans(real_scans()))
 
 
 def test_no_field_of_a_real_scan_is_wrong_unflagged_and_few_are_flagged() -> None:
