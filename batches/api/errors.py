@@ -1,5 +1,6 @@
 """How the API says no: always ``{"detail": a sentence, "code": a stable word}``."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -18,15 +19,32 @@ from omr.errors import TemplateError
 API_PREFIX = "/api/"
 
 
-def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Return the answer to ``error``, or None when it is our own fault (500, and the traceback in the log)."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What every door answers to an error of the work."""
+
+    status: HTTPStatus
+    detail: str
+    code: str
+
+
+def refusal_of(error: Exception) -> Refusal | None:
+    """Return the answer to what may befall any door; None for everything else."""
     match error:
         case BatchNotFound():
-            return _refusal(HTTPStatus.NOT_FOUND, "Batch not found", "not_found")
+            return Refusal(HTTPStatus.NOT_FOUND, "Batch not found", "not_found")
         case AccessDenied():
-            return _refusal(HTTPStatus.FORBIDDEN, "Access denied", "access_denied")
+            return Refusal(HTTPStatus.FORBIDDEN, "Access denied", "access_denied")
         case WrongState():
-            return _refusal(HTTPStatus.CONFLICT, str(error), "wrong_state")
+            return Refusal(HTTPStatus.CONFLICT, str(error), "wrong_state")
+    return None
+
+
+def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Return the answer to ``error``, or None when it is our own fault (500, and the traceback in the log)."""
+    if refusal := refusal_of(error):
+        return _refusal(refusal.status, refusal.detail, refusal.code)
+    match error:
         case PageGone():
             return _refusal(HTTPStatus.GONE, str(error), "page_gone")
         case PageUnusable():

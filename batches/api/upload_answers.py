@@ -9,6 +9,7 @@ from django.core.exceptions import DisallowedHost
 from rest_framework.exceptions import APIException
 
 from batches.api.bodies import Send
+from batches.api.errors import refusal_of
 from batches.errors import (
     AccessDenied,
     BatchCancelled,
@@ -52,6 +53,8 @@ async def send_answer(send: Send, answer: Answer, *, with_body: bool) -> None:
 
 def answer_to(error: Exception) -> Answer:
     """Return the answer to one of ANSWERED."""
+    if refusal := refusal_of(error):
+        return _refusal(refusal.status, refusal.detail, refusal.code)
     match error:
         case Refused():
             return _refusal(error.fault.status, str(error), error.fault.code, _hints(error.fault))
@@ -59,12 +62,6 @@ def answer_to(error: Exception) -> Answer:
             return _fault(protocol.BUSY)
         case UploadGone():
             return _fault(protocol.UPLOAD_GONE)
-        case BatchNotFound():
-            return _refusal(HTTPStatus.NOT_FOUND, "Batch not found", "not_found")
-        case AccessDenied():
-            return _refusal(HTTPStatus.FORBIDDEN, "Access denied", "access_denied")
-        case WrongState():
-            return _refusal(HTTPStatus.CONFLICT, str(error), "wrong_state")
         case BatchError():
             return _refusal(_status_of(error), error.message, error.code)
         case APIException():

@@ -96,18 +96,11 @@ class Runner:
                 batch.begin_attempt(retry_with, status=BatchStatus.PROCESSING)
             self._work(batch, lease)
 
-    def announce(self, batch: Batch) -> None:
-        """Tell the end of a batch whose runner died between writing it down and telling it."""
-        with Lease(batch):
-            batch.refresh_from_db()
-            self._announce(batch)
-
     def _announce(self, batch: Batch) -> None:
+        """Tell the end of a batch that is over, if its runner died between writing it down and telling it."""
         latest = log.read_latest(batch.pk)
-        if not batch.is_finished or (latest and latest.stage.is_terminal and latest.attempt == batch.attempt):
-            return
-        report = ending_report(batch)
-        self._show(publish_progress(batch.pk, report))
+        if not (latest and latest.stage.is_terminal and latest.attempt == batch.attempt):
+            self._show(publish_progress(batch.pk, ending_report(batch)))
 
     def _work(self, batch: Batch, lease: Lease) -> None:
         batch.status, batch.started_at = BatchStatus.PROCESSING, batch.started_at or timezone.now()
@@ -186,8 +179,7 @@ class Runner:
         # between leaves its lease behind, by which the next one sees that the end was not told.
         failed_stage = batch.next_stage or ProcessingStage.CLEANUP
         batch.end(status, error, failed_stage=failed_stage if error else "")
-        report = ending_report(batch)
-        self._show(publish_progress(batch.pk, report))
+        self._show(publish_progress(batch.pk, ending_report(batch)))
 
     def _show(self, event: BatchProgressEvent) -> None:
         """Hand ``event`` to who listens. It is in the log already: what goes wrong there never reaches the batch."""
