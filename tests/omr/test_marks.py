@@ -102,6 +102,18 @@ def test_a_sheet_with_the_same_letter_everywhere_is_read(damage: str) -> None:
     assert [mark for mark in reading.marks if mark.doubt] == []
 
 
+@pytest.mark.parametrize("damage", ["scan", "harsh"])
+def test_a_sheet_on_which_everything_was_rubbed_out_is_doubted_throughout_and_nothing_is_taken_for_a_mark(
+    damage: str,
+) -> None:
+    rubbed_out = a_sheet().erased(**{name: "ABCDE"[i % 5] for i, name in enumerate(QUESTIONS)})
+
+    reading = read_page(rubbed_out.scanned(damage=damage), STANDARD)
+
+    assert {reading.mark(name).choices for name in QUESTIONS} == {()}
+    assert {reading.mark(name).doubt for name in QUESTIONS} == {Doubt.FAINT}
+
+
 def test_the_same_letter_everywhere_and_faintly_is_not_blank() -> None:
     page = a_sheet().faint(**dict.fromkeys(QUESTIONS, "B")).scanned()
 
