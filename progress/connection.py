@@ -9,6 +9,8 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from progress import metrics
+
 SOCKET_TIMEOUT_SECONDS = 5.0
 QUICK_TIMEOUT_SECONDS = 0.5
 
@@ -82,6 +84,7 @@ class Backoff:
     def failed(self) -> None:
         self._pause_seconds = min(max(2 * self._pause_seconds, BACKOFF_FIRST_SECONDS), BACKOFF_MOST_SECONDS)
         self._not_before = time.monotonic() + self._pause_seconds
+        metrics.redis_failed(self._pause_seconds)
 
     def worked(self) -> None:
         self._pause_seconds = self._not_before = 0.0

@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Iterator
 from enum import StrEnum
-from threading import Lock
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily
@@ -99,46 +98,16 @@ def delivered(frames: int, size_bytes: int) -> None:
     _delivered.bytes += size_bytes
 
 
-class _Redis(Collector):
-    """Counts how often Redis failed this process, and for how long in all."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._failures = 0
-        self._away_seconds = 0.0
-        self._away_since: float | None = None
-
-    def fail(self) -> None:
-        with self._lock:
-            self._failures += 1
-            if self._away_since is None:
-                self._away_since = time.monotonic()
-
-    def work(self) -> None:
-        with self._lock:
-            self._away_seconds, self._away_since = self._seconds(), None
-
-    def _seconds(self) -> float:
-        return self._away_seconds + (0.0 if self._away_since is None else time.monotonic() - self._away_since)
-
-    def collect(self) -> Iterator[Metric]:
-        with self._lock:
-            failures, seconds = self._failures, self._seconds()
-        yield CounterMetricFamily("omr_redis_failures", "Times that Redis did not do what was asked.", value=failures)
-        yield CounterMetricFamily(
-            "omr_redis_away_seconds", "Time from a failure of Redis to its next success, in all.", value=seconds
-        )
+_redis_failures = Counter("omr_redis_failures", "Times that Redis did not do what was asked.")
+_redis_away = Counter("omr_redis_away_seconds", "Time for which Redis was left alone after a failure.")
+_away_until = 0.0
 
 
-_redis = _Redis()
-REGISTRY.register(_redis)
-
-
-def redis_failed() -> None:
-    """Count a failure of Redis; until ``redis_worked`` it is taken for away."""
-    _redis.fail()
-
-
-def redis_worked() -> None:
-    """Note that Redis is there."""
-    _redis.work()
+def redis_failed(pause_seconds: float) -> None:
+    """Count a failure of Redis, after which its caller leaves it alone for a while; pauses that overlap count once."""
+    global _away_until  # noqa: PLW0603 - one Redis for the process, whoever finds it away
+    now = time.monotonic()
+    until = now + pause_seconds
+    _redis_failures.inc()
+    _redis_away.inc(max(0.0, until - max(now, _away_until)))
+    _away_until = max(until, _away_until)

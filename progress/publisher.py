@@ -7,6 +7,7 @@ processes look into the table every two seconds.
 import asyncio
 import atexit
 import threading
+import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from functools import cache
@@ -18,7 +19,7 @@ import structlog
 from channels.layers import get_channel_layer
 from django.db import IntegrityError, transaction
 
-from progress import log
+from progress import log, metrics
 from progress.connection import AWAY, Backoff
 from progress.events import REPORT_FIELDS, BatchProgressEvent, Report
 from progress.models import ProgressEvent
@@ -45,8 +46,10 @@ def publish_progress(batch_id: UUID, report: Report) -> BatchProgressEvent:
         RuntimeError: a transaction is open.
         django.db.Error: the row cannot be written; nobody was told.
     """
+    began = time.perf_counter()
     event = _write_row(batch_id, report)
     _tell(event)
+    metrics.published(time.perf_counter() - began)
     logger.info("batch_progress", batch_id=str(batch_id), seq=event.seq, stage=event.stage.value, message=event.message)
     return event
 
