@@ -119,6 +119,13 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 REDIS_URL = read("REDIS_URL", redis_address, "", expects="an address such as redis://host:6379/0")
 CHANNEL_LAYERS = {"default": {"BACKEND": "omr_project.channel_layer.ProjectChannelLayer"}}
 
+# --- The stream -------------------------------------------------------------------------------------------------------
+
+# After so long without an event a comment goes out, so that no proxy takes the connection for dead; nginx waits 60 s.
+STREAM_QUIET_SECONDS = read(
+    "STREAM_QUIET_SECONDS", whole(at_least=1), "15", expects="a whole number of seconds, 1 or more"
+)
+
 # --- People -----------------------------------------------------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
@@ -177,6 +184,16 @@ SPECTACULAR_SETTINGS = {
 PROCESSES = read("PROCESSES", whole(at_least=0), "0", expects="a number of worker processes; 0: one for each core")
 BATCHES_AT_ONCE = read("BATCHES_AT_ONCE", whole(at_least=1), "2", expects="a whole number, 1 or more")
 MAX_UPLOAD_GB = read("MAX_UPLOAD_GB", whole(at_least=1), "50", expects="a whole number of GB, 1 or more")
+
+# --- Seen from outside ------------------------------------------------------------------------------------------------
+
+# Empty: /metrics is open as /healthz is, since it tells nothing of a person or of one batch.
+METRICS_TOKEN = read("METRICS_TOKEN", str, "", expects="a long random text, which Prometheus shows as its bearer token")
+RUNNER_METRICS_PORT = read(
+    "RUNNER_METRICS_PORT", whole(at_least=0, at_most=65535), "0", expects="a port that the runner answers on; 0: none"
+)
+# Which build this is, told by /metrics: an image sets it, such as to the commit that it was made from.
+BUILD = read("BUILD", str, "development", expects="a short text")
 
 # --- Files, language, logs --------------------------------------------------------------------------------------------
 

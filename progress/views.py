@@ -14,9 +14,6 @@ from progress import log, sse
 from progress.handler import EventStream
 from progress.hub import current_hub
 
-QUIET_SECONDS = 15.0
-"""After so long without an event a comment goes out, so that no proxy takes the connection for dead."""
-
 Refuse = Callable[[HttpRequest, str], Awaitable[HttpResponse | None]]
 """Returns the answer to somebody who may not see the batch (401, 403, 404), None to everybody else."""
 
@@ -26,8 +23,8 @@ Facts = Callable[[UUID], Awaitable[Mapping[str, Any]]]
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
-def stream_view(*, refuse: Refuse, quiet_seconds: float = QUIET_SECONDS) -> View:
-    """Return the view that streams a batch's events."""
+def stream_view(*, refuse: Refuse, quiet_seconds: float) -> View:
+    """Return the view that streams a batch's events; a comment goes out after ``quiet_seconds`` without any."""
 
     @require_GET
     async def stream(request: HttpRequest, batch_id: str) -> HttpResponseBase:

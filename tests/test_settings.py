@@ -19,6 +19,7 @@ from tests.site import Site
         ("REDIS_URL", "localhost", "redis://"),
         ("TIME_ZONE", "Middle-earth/Shire", "Europe/Berlin"),
         ("ACCESS_TOKEN_HOURS", "1.5", "a whole number of hours"),
+        ("STREAM_QUIET_SECONDS", "0", "a whole number of seconds"),
     ],
 )
 def test_a_bad_value_stops_the_start_with_variable_value_and_expectation(
