@@ -1,8 +1,9 @@
-"""What this process counts of the stream, for Prometheus. Nothing here tells of a person or of a batch.
+"""What this process counts of the stream, for Prometheus; nothing here tells of a person or of one batch.
 
 Each process counts for itself, from its start on; the label ``process`` says which one a gauge is of.
 """
 
+import hmac
 import os
 import socket
 import time
@@ -15,6 +16,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 PROCESS_NAME = f"{socket.gethostname()}:{os.getpid()}"
+
+REFUSAL = "These figures are shown to who sends METRICS_TOKEN as Authorization: Bearer"
+
+
+def may_scrape(authorization: str, token: str) -> bool:
+    """Return whether the header ``authorization`` shows ``token``; where there is none, everybody may."""
+    return not token or hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode())
 
 
 class StreamKind(StrEnum):

@@ -29,12 +29,17 @@ def show_ready(folder: Path) -> Callable[[HttpRequest], JsonResponse]:
     @require_safe
     @never_cache
     def view(_request: HttpRequest) -> JsonResponse:
-        checks = {"database": check_database(), "redis": check_redis(), "disk": check_disk(folder)}
+        checks = check_all(folder)
         ready = all(answer == "ok" for answer in checks.values())
         body = {"status": "ready" if ready else "not ready", "checks": checks, "runner": _runner(checks["database"])}
         return JsonResponse(body, status=200 if ready else 503)
 
     return view
+
+
+def check_all(folder: Path) -> dict[str, str]:
+    """Return, for each part that work needs, "ok" or what is wrong; ``folder`` is where the project writes."""
+    return {"database": check_database(), "redis": check_redis(), "disk": check_disk(folder)}
 
 
 def _runner(database: str) -> str:
@@ -63,7 +68,12 @@ def check_redis() -> str:
 
 
 def check_disk(folder: Path) -> str:
-    free = shutil.disk_usage(folder).free
+    free = free_bytes(folder)
     if free < LEAST_FREE_BYTES:
         return f"{free / 2**30:.2f} GB free, {LEAST_FREE_BYTES / 2**30:.0f} GB needed; make room below VAR_DIR"
     return "ok"
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the room on the disk of ``folder``."""
+    return shutil.disk_usage(folder).free

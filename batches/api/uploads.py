@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.datastructures import CaseInsensitiveMapping
 from django.utils.http import http_date
 
+from batches.api import metrics
 from batches.api.bodies import Body, Receive, Scope, Send
 from batches.api.upload_answers import ANSWERED, Answer, answer_to, send_answer
 from batches.api.upload_login import check_host, identify
@@ -147,6 +148,7 @@ class UploadDoor:
         creation = protocol.parse_creation(asked.headers, most_bytes=self._most_bytes)
         await self._in_thread(partial(end_expired, now=timezone.now()), self._store)
         batch = await self._in_thread(begin_upload, user, creation, self._store)
+        metrics.uploads_begun.inc()
         logger.info("upload_begun", batch_id=str(batch.pk), size_bytes=creation.size_bytes)
         offset = await self._receive(asked, batch, creation.first) if creation.first else 0
         return Answer(status=201, headers={"Location": f"{PREFIX}/{batch.pk}", **_position(batch, offset)})
@@ -186,17 +188,21 @@ class UploadDoor:
         reception = await self._in_thread(Reception.open, batch, append, self._store)
         writer = Writer(Body(asked.receive, silence_seconds=self._silence_seconds))
         self._writers[batch.pk] = writer
+        metrics.receiving_here.inc()
         try:
             async with aclosing(writer.body.pieces()) as pieces:
                 async for piece in pieces:
                     await self._in_thread(reception.take, piece)
+                    metrics.upload_bytes.inc(len(piece))
             await self._in_thread(partial(reception.finish, cut=writer.body.is_cut))
         finally:
             await self._in_thread(reception.close)
+            metrics.receiving_here.dec()
             del self._writers[batch.pk]
             writer.done.set()
         self._refuse_cut(writer.body)
         if reception.offset == batch.size_bytes:
+            metrics.uploads_finished.inc()
             await self._plan_second_look(batch)
         return reception.offset
 
