@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from batches import wording
 from batches.page_index import ArchiveIndex
+from batches.pipeline import metrics
 from batches.pipeline.run import Run
 from batches.pipeline.stored import missing_pages, stored_records
 from batches.pipeline.suspicion import Suspicion
@@ -33,9 +34,11 @@ def process_sheets(run: Run) -> None:
     progress = _Progress(run, total)
     chunks = run.chunks([(i, index.pages[i]) for i in missing_pages(plan, there)])
     for chunk, verdicts in run.workers.run(Job.SHEETS, chunks, on_wait=progress.look):
-        run.batch.processed_count += len(verdicts)
         judged = zip(chunk.pages, verdicts, strict=True)
-        run.batch.review_count += sum(verdict.needs_review or i in doubted for (i, _), verdict in judged)
+        for_review = sum(verdict.needs_review or i in doubted for (i, _), verdict in judged)
+        run.batch.processed_count += len(verdicts)
+        run.batch.review_count += for_review
+        metrics.pages_read(len(verdicts), for_review=for_review)
     run.finish(wording.all_sheets_read(total))
 
 

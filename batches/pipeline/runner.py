@@ -25,6 +25,7 @@ from batches.errors import (
 )
 from batches.folders import site_folders
 from batches.models import COUNT_FIELDS, Batch, BatchStatus
+from batches.pipeline import metrics
 from batches.pipeline.cleanup import clean_up
 from batches.pipeline.collecting_results import collect_results
 from batches.pipeline.extracting import extract
@@ -94,7 +95,8 @@ class Runner:
                 return
             if retry_with is not None:
                 batch.begin_attempt(retry_with, status=BatchStatus.PROCESSING)
-            self._work(batch, lease)
+            with metrics.at_work.track_inprogress():
+                self._work(batch, lease)
 
     def _announce(self, batch: Batch) -> None:
         """Tell the end of a batch that is over, if its runner died between writing it down and telling it."""
@@ -119,6 +121,7 @@ class Runner:
             raise
         except Interrupted:
             batch.save(update_fields=COUNT_FIELDS)
+            metrics.batch_ended(metrics.INTERRUPTED)
             raise
         except BatchCancelled:
             self._end(batch, BatchStatus.CANCELLED, BatchCancelled(wording.CANCELLED))
@@ -179,6 +182,7 @@ class Runner:
         # between leaves its lease behind, by which the next one sees that the end was not told.
         failed_stage = batch.next_stage or ProcessingStage.CLEANUP
         batch.end(status, error, failed_stage=failed_stage if error else "")
+        metrics.batch_ended(status)
         self._show(publish_progress(batch.pk, ending_report(batch)))
 
     def _show(self, event: BatchProgressEvent) -> None:
@@ -205,7 +209,9 @@ def _go_through(run: Run) -> None:
         # A stage tells its end when all it leaves is there: a runner that died just then need not do it again.
         if not (run.floor >= FINISHED and stage is not ProcessingStage.UPLOADING and run.workspace.has_left(stage)):
             STAGES[stage](run)
-        seconds = batch.stage_seconds.get(stage.value, 0.0) + time.monotonic() - started_at
+        now = time.monotonic() - started_at
+        metrics.stage_done(stage, now)
+        seconds = batch.stage_seconds.get(stage.value, 0.0) + now
         batch.stage_seconds = {**batch.stage_seconds, stage.value: round(seconds, 2)}
         batch.finished_stages = [*batch.finished_stages, stage.value]
         batch.save(update_fields=["stage_seconds", "finished_stages", *COUNT_FIELDS])

@@ -32,6 +32,7 @@ from batches.management.arguments import (
     require_database,
 )
 from batches.management.display import choose_display
+from batches.management.metrics_port import metrics_port
 from batches.management.output import say
 from batches.models import Batch, BatchStatus, SheetTemplate
 from batches.pipeline.faults import known_fault
@@ -83,7 +84,8 @@ class Command(BaseCommand):
         runner = Runner(workers=workers, stop=stop)
         if options["json"]:
             runner = replace(runner, listener=choose_display(_output(options), as_json=True).show)
-        Watch(runner, settings.BATCHES_AT_ONCE).run()
+        with metrics_port(settings.RUNNER_METRICS_PORT, token=settings.METRICS_TOKEN):
+            Watch(runner, settings.BATCHES_AT_ONCE).run()
 
     def _process(self, target: str, workers: Workers, stop: threading.Event, options: dict[str, Any]) -> None:
         with _full_disk_said():
