@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from benchmarks._processes import command, cpu_seconds, descendants, resident_bytes
+
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 0.1
 SHEETS_A_GROUP = 100
@@ -75,9 +77,9 @@ def _manage(environment: dict[str, str], *arguments: str) -> None:
 
 def _process(environment: dict[str, str], archive: Path, processes: int) -> tuple[list[dict[str, object]], "_Peaks"]:
     """Run process_batch; return its events and how much memory it took at most."""
-    command = ("process_batch", str(archive), "--template", "standard-150", "--json", "--processes", str(processes))
+    arguments = ("process_batch", str(archive), "--template", "standard-150", "--json", "--processes", str(processes))
     with subprocess.Popen(
-        [sys.executable, "manage.py", *command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     ) as runner:
         peaks = _Peaks(runner.pid)
         assert runner.stdout is not None
@@ -105,39 +107,11 @@ class _Peaks:
 
     def _watch(self) -> None:
         while not self._done.wait(SAMPLE_SECONDS):
-            self.runner = max(self.runner, _resident_bytes(self._pid))
-            for child in _descendants(self._pid):
-                if "redis" not in _command(child):
-                    self.worker = max(self.worker, _resident_bytes(child))
-                    self.worker_cpu_seconds[child] = max(self.worker_cpu_seconds.get(child, 0), _cpu_seconds(child))
-
-
-def _descendants(pid: int) -> list[int]:
-    children: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        children += [int(child) for child in _read(task).split()]
-    return children + [grandchild for child in children for grandchild in _descendants(child)]
-
-
-def _command(pid: int) -> str:
-    return _read(Path(f"/proc/{pid}/cmdline"))
-
-
-def _resident_bytes(pid: int) -> int:
-    fields = _read(Path(f"/proc/{pid}/statm")).split()
-    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:  # the process has just ended
-        return ""
+            self.runner = max(self.runner, resident_bytes(self._pid))
+            for child in descendants(self._pid):
+                if "redis" not in command(child):
+                    self.worker = max(self.worker, resident_bytes(child))
+                    self.worker_cpu_seconds[child] = max(self.worker_cpu_seconds.get(child, 0), cpu_seconds(child))
 
 
 def _seconds_by_stage(events: list[dict[str, object]]) -> dict[str, float]:
