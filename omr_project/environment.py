@@ -1,6 +1,7 @@
 """Reads one environment variable and stops the start when its value cannot be used."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +39,20 @@ def flag(raw: str) -> bool:
 def names(raw: str) -> list[str]:
     """Return the comma-separated names in ``raw``."""
     return [name.strip() for name in raw.split(",") if name.strip()]
+
+
+def origins(raw: str) -> list[str]:
+    """Return the comma-separated origins in ``raw``, each as a browser says it: scheme and host, and a port if odd."""
+    said = [name.lower() for name in names(raw)]
+    for origin in said:
+        parts = urlsplit(origin)
+        usual = {"http": 80, "https": 443}[parts.scheme]
+        if not _ORIGIN.fullmatch(origin) or parts.port == usual:
+            raise ValueError(origin)
+    return said
+
+
+_ORIGIN = re.compile(r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]+)?")
 
 
 def whole(*, at_least: int, at_most: int | None = None) -> Callable[[str], int]:

@@ -11,6 +11,7 @@ from omr_project.environment import (
     flag,
     names,
     one_of,
+    origins,
     read,
     redis_address,
     time_zone,
@@ -52,6 +53,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "channels",
+    "corsheaders",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -63,6 +65,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "corsheaders.middleware.CorsMiddleware",  # first: preflights follow no redirect, and pages may read every refusal
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -178,6 +181,30 @@ SPECTACULAR_SETTINGS = {
         "AnswerStatus": "batches.models.AnswerStatus",
     },
 }
+
+# --- Front ends elsewhere ---------------------------------------------------------------------------------------------
+
+# Pages of these origins may use the API, the stream and the upload door; empty: only our own pages. They show a bearer
+# token or a ticket. Cookies do not count across origins, so the rules against CSRF stay what they are without this.
+CORS_ALLOWED_ORIGINS = read(
+    "FRONT_END_ORIGINS",
+    origins,
+    "",
+    expects="origins such as https://app.example.org, comma-separated, each with its scheme and without a path",
+)
+CORS_ALLOW_CREDENTIALS = False
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+CORS_ALLOW_HEADERS = (
+    *("Accept", "Authorization", "Cache-Control", "Content-Type", "Last-Event-ID", "X-Request-ID"),
+    *("Tus-Resumable", "Upload-Checksum", "Upload-Concat", "Upload-Defer-Length", "Upload-Length", "Upload-Metadata"),
+    *("Upload-Offset", "X-HTTP-Method-Override"),
+)
+CORS_EXPOSE_HEADERS = (
+    *("Content-Disposition", "Location", "Retry-After", "WWW-Authenticate"),
+    *("Tus-Checksum-Algorithm", "Tus-Extension", "Tus-Max-Size", "Tus-Resumable", "Tus-Version"),
+    *("Upload-Expires", "Upload-Length", "Upload-Metadata", "Upload-Offset"),
+)
 
 # --- Work -------------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,11 @@ from tests.site import Site
         ("REDIS_URL", "localhost", "redis://"),
         ("TIME_ZONE", "Middle-earth/Shire", "Europe/Berlin"),
         ("ACCESS_TOKEN_HOURS", "1.5", "a whole number of hours"),
+        ("FRONT_END_ORIGINS", "https://app.example.org/path", "without a path"),
+        ("FRONT_END_ORIGINS", "https://app.example.org,app.example.org", "with its scheme"),
+        ("FRONT_END_ORIGINS", "*", "such as https://app.example.org"),
+        ("FRONT_END_ORIGINS", "https://app.example.org:443", "such as https://app.example.org"),
+        ("RUNNER_METRICS_PORT", "70000", "a port"),
         ("STREAM_QUIET_SECONDS", "0", "a whole number of seconds"),
     ],
 )

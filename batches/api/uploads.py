@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ParamSpec, TypeVar
 from uuid import UUID
@@ -24,6 +24,7 @@ from batches.api import metrics
 from batches.api.bodies import Body, Receive, Scope, Send
 from batches.api.upload_answers import ANSWERED, Answer, answer_to, send_answer
 from batches.api.upload_login import check_host, identify
+from batches.api.upload_origins import is_preflight, origin_headers
 from batches.errors import BatchError
 from batches.models import Batch, BatchStatus, Right, Runner
 from batches.permissions import get_batch_for
@@ -49,8 +50,8 @@ WRITERS = 8  # threads; an upload holds one only while something of it is writte
 
 
 def is_upload(scope: Scope) -> bool:
-    """Return whether the request ``scope`` is for the upload door."""
-    return scope["type"] == "http" and f"{scope['path']}/".startswith(f"{PREFIX}/")
+    """Return whether the request ``scope`` is for the upload door; a browser's preflight is the site's to answer."""
+    return scope["type"] == "http" and f"{scope['path']}/".startswith(f"{PREFIX}/") and not is_preflight(scope)
 
 
 P = ParamSpec("P")
@@ -111,6 +112,7 @@ class UploadDoor:
             answer = await self._answer(asked, scope)
         except ANSWERED as error:
             answer = answer_to(error)
+        answer = replace(answer, headers={**answer.headers, **origin_headers(scope)})
         await send_answer(send, answer, with_body=scope["method"] != "HEAD")
 
     async def _answer(self, asked: Asked, scope: Scope) -> Answer:
