@@ -1,6 +1,6 @@
 // The page of one batch: what the server has painted goes on living through the stream.
 
-import { follow } from "./stream.js";
+import { follow } from "./progress/batch-stream.js";
 import { showAllLocally, showLocally } from "./times.js";
 
 const page = document.getElementById("batch");
@@ -10,6 +10,7 @@ const number = new Intl.NumberFormat("en");
 const TICK_MS = 1_000;
 const LONGEST_SILENCE_MS = 15_000; // the clock stops when nothing was heard for so long
 const SILENT_LOOK_MS = 20_000; // between two looks at a batch of which nothing is heard: nobody may be at work on it
+const REFUSALS = { 401: "signed out", 403: "access denied", 404: "not found" };
 const REPAINT_TRIES = 15; // some 13 seconds: the row of a batch may say later than its log that it ended
 
 let latest = null;
@@ -121,10 +122,10 @@ function isBusy(element) {
   return element.contains(document.activeElement) && document.activeElement.matches("input, button, summary");
 }
 
-function showState(state) {
+function showState(state, status) {
   const pill = part("connection");
-  pill.textContent = state;
-  pill.className = `pill ${state.replace(" ", "-")}`;
+  pill.textContent = status === null ? state : REFUSALS[status];
+  pill.className = `pill ${state}`;
   // It ended while the page was on its way here: the stream has nothing left to tell.
   if (state === "finished" && latest === null) repaintSoon(REPAINT_TRIES);
 }
@@ -153,16 +154,8 @@ function isWaiting(event) {
 }
 
 if (page.dataset.finished !== "yes") {
-  const stop = follow({
-    streamUrl: page.dataset.stream,
-    progressUrl: page.dataset.progress,
-    seq: Number(page.dataset.seq),
-    listener: { event: showEvent, state: showState },
-  });
-  const ticking = setInterval(tick, TICK_MS);
-  addEventListener("pagehide", () => {
-    stop();
-    clearInterval(ticking);
-  });
-  addEventListener("pageshow", (event) => event.persisted && location.reload());
+  follow(page.dataset.id, { after: Number(page.dataset.seq), onEvent: showEvent, onState: showState });
+  setInterval(tick, TICK_MS);
+  // The way back leads to a page that was kept as it was: the stream catches up by itself, the server's part does not.
+  addEventListener("pageshow", (event) => event.persisted && repaintSoon(1));
 }
