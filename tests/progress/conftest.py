@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.progress.live import Live, serving
+from tests.progress.live import Live, RedisServer, a_redis, serving
 from tests.site import Site
 
 SERVERS = ("daphne", "uvicorn")
@@ -25,3 +25,21 @@ def live(request: pytest.FixtureRequest, migrated: Path, tmp_path_factory: pytes
 def batch(live: Live) -> str:
     """A batch of ann's, without events."""
     return live.writer.add_batch()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis for tests that break it; each leaves it running, and in order."""
+    with a_redis(tmp_path_factory.mktemp("own") / "redis") as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def fragile(
+    request: pytest.FixtureRequest, migrated: Path, tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer
+) -> Iterator[Live]:
+    """A site whose Redis the tests may break, served by each of the servers in turn."""
+    var = tmp_path_factory.mktemp(f"fragile-{request.param}") / "var"
+    shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
+    with serving(Site(var, {"REDIS_URL": redis_server.url}), request.param) as live:
+        yield live

@@ -2,12 +2,10 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,6 @@ from tests.progress.live import (
     Live,
     RedisServer,
     Viewer,
-    a_redis,
     dead_redis,
     numbered,
     server_pid,
@@ -25,23 +22,6 @@ from tests.progress.live import (
     writing,
 )
 from tests.site import Site, free_port
-
-
-@pytest.fixture(scope="module")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with a_redis(tmp_path_factory.mktemp("own") / "redis") as server:
-        yield server
-
-
-@pytest.fixture(scope="module", params=SERVERS)
-def fragile(
-    request: pytest.FixtureRequest, migrated: Path, tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer
-) -> Iterator[Live]:
-    """A site whose Redis the tests may break, as long as it is there again at their end."""
-    var = tmp_path_factory.mktemp(f"fragile-{request.param}") / "var"
-    shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
-    with serving(Site(var, {"REDIS_URL": redis_server.url}), request.param) as live:
-        yield live
 
 
 @asynccontextmanager

@@ -70,7 +70,21 @@ def rows(batch: str) -> list[int]:
     return list(ProgressEvent.objects.after(UUID(batch), 0).values_list("seq", flat=True))
 
 
-COMMANDS = {"user": add_user, "batch": add_batch, "grant": grant, "publish": publish, "rows": rows}
+def messages(batch: str) -> list[str]:
+    """Give the messages of all events of ``batch`` that are in the table, in order."""
+    from progress.models import ProgressEvent
+
+    return list(ProgressEvent.objects.after(UUID(batch), 0).values_list("message", flat=True))
+
+
+COMMANDS = {
+    "user": add_user,
+    "batch": add_batch,
+    "grant": grant,
+    "publish": publish,
+    "rows": rows,
+    "messages": messages,
+}
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omr_project.settings")
