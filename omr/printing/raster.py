@@ -1,5 +1,7 @@
 """A drawing as pixels, anti-aliased."""
 
+from math import ceil
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ MM_PER_INCH = 25.4
 _FRACTION_BITS = 6  # OpenCV takes fixed-point coordinates: 1/64 px
 _ANCHORS = {"left": "ls", "centre": "ms", "right": "rs"}
 _SMALLEST_TYPE_PX = 3  # below, letters are grains; FreeType refuses 0
+_PRINTED_DPI = 400  # at least: a printer draws finer than a scanner sees, and does not bend letters onto its pixels
 
 
 def size_px(drawing: Drawing, dpi: float) -> tuple[int, int]:
@@ -21,8 +24,14 @@ def size_px(drawing: Drawing, dpi: float) -> tuple[int, int]:
 
 
 def rasterize(drawing: Drawing, dpi: float) -> Gray:
-    """Return ``drawing`` at ``dpi``, (H, W), paper is 255."""
+    """Return ``drawing`` as it is seen at ``dpi`` when it was printed, (H, W), paper is 255."""
     width, height = size_px(drawing, dpi)
+    finer = ceil(_PRINTED_DPI / dpi)
+    page = _draw(drawing, width * finer, height * finer)
+    return page if finer == 1 else np.asarray(cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _draw(drawing: Drawing, width: int, height: int) -> Gray:
     scale = width / drawing.width
     page = np.full((height, width), PAPER, np.uint8)
     for shape in drawing.shapes:
