@@ -20,6 +20,7 @@ from scripts.serve import SERVERS, is_taken
 PEERS = ROOT / "benchmarks" / "peers"
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of a site that lives for a minute
 START_SECONDS = 60
+ACCEPT = {"Accept": "text/event-stream"}  # as browsers send it
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Served:
 def a_site(folder: Path, batches: int) -> Iterator[Site]:
     """Make a site in ``folder``; its writer lives as long as this."""
     own = {"VAR_DIR": str(folder / "var"), "DATABASE_URL": "", "REDIS_URL": "", "LOG_LEVEL": "WARNING"}
+    own |= {"STREAMS_PER_USER": "100000", "STREAMS_IN_ALL": "100000"}  # one user has all the viewers
     environment = os.environ | own
     subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)
     with helping("benchmarks.streaming.writer", environment) as writer:
@@ -59,7 +61,7 @@ def served(site: Site, server: str, core: int | None = None) -> Iterator[Served]
     port = _free_port()
     command = [sys.executable, *(part.format(port=port) for part in SERVERS[server])]
     with _running(command, port, site.environment, core) as pid:
-        yield Served(pid, port, {"Authorization": f"Bearer {_sign_in(port, site.user)}"})
+        yield Served(pid, port, {**ACCEPT, "Authorization": f"Bearer {_sign_in(port, site.user)}"})
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def served_by_sample(site: Site) -> Iterator[Served]:
     command = [str(_python_of_peers()), "-m", "uvicorn", "--app-dir", str(PEERS), "--host", "127.0.0.1"]
     command += ["--port", str(port), "--log-level", "warning", "sample:app"]
     with _running(command, port, os.environ | own, None) as pid:
-        yield Served(pid, port, {"Authorization": f"Bearer {token}"})
+        yield Served(pid, port, {**ACCEPT, "Authorization": f"Bearer {token}"})
 
 
 @contextmanager
@@ -79,7 +81,7 @@ def served_by_floor(site: Site) -> Iterator[Served]:
     port, address = _free_port(), urlsplit(site.redis)
     command = [sys.executable, str(PEERS / "floor.py"), str(port), str(address.hostname), str(address.port)]
     with _running(command, port, os.environ, None) as pid:
-        yield Served(pid, port, {})
+        yield Served(pid, port, ACCEPT)
 
 
 @contextmanager
@@ -109,7 +111,7 @@ def _sign_in(port: int, user: str) -> str:
     body = json.dumps({"username": user, "password": PASSWORD}).encode()
     url = f"http://127.0.0.1:{port}/api/auth/login"
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own server
         return str(json.load(response)["access_token"])
 
 
