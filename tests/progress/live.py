@@ -57,7 +57,7 @@ def writing(site: Site, **environment: str) -> Iterator[Writer]:
     """Start a writer; ``environment`` is its own, such as a Redis that nobody else knows."""
     logs = site.var / "logs"
     logs.mkdir(exist_ok=True)
-    env = site.env | {"DJANGO_SETTINGS_MODULE": "omr_project.settings"} | environment
+    env = site.env | environment
     with (logs / f"writer-{time.monotonic_ns()}.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.progress.writer"],
