@@ -64,6 +64,12 @@ class BatchStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+UNFINISHED = (BatchStatus.UPLOADING, BatchStatus.QUEUED, BatchStatus.PROCESSING)
+
+CURRENT = timedelta(hours=1)
+"""For so long after its end a batch is among those that are being watched."""
+
+
 class ArchiveKind(models.TextChoices):
     UPLOADED = "uploaded"  # ours: archived by cleanup
     LOCAL = "local"  # somebody's file: never moved, never deleted
@@ -93,6 +99,11 @@ class BatchQuerySet(models.QuerySet["Batch"]):
     def waiting(self) -> Self:
         """Return the batches that a runner may take, the longest waiting first."""
         return self.filter(status=BatchStatus.QUEUED).free().order_by("queued_at", "pk")
+
+    def current(self) -> Self:
+        """Return the batches that have not ended, or only in the last hour."""
+        ended = models.Q(finished_at__gte=timezone.now() - CURRENT)
+        return self.filter(models.Q(status__in=UNFINISHED) | ended)
 
     def free(self) -> Self:
         """Return the batches that no runner holds now."""
@@ -179,7 +190,11 @@ class Batch(models.Model):
     class Meta:
         ordering = ["-created_at"]
         verbose_name_plural = "batches"
-        indexes = [models.Index(fields=["status", "queued_at"]), models.Index(fields=["-created_at"])]
+        indexes = [
+            models.Index(fields=["status", "queued_at"]),
+            models.Index(fields=["-created_at"]),
+            models.Index(fields=["finished_at"]),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -12,6 +12,7 @@ django.setup(set_prefix=False)
 from django.conf import settings  # noqa: E402 - Django must be set up first
 
 from batches.api.bodies import Receive, Scope, Send  # noqa: E402
+from batches.api.tickets import hide_ticket  # noqa: E402
 from batches.api.uploads import UploadDoor, is_upload  # noqa: E402
 from batches.folders import site_folders  # noqa: E402
 from batches.uploads.store import UploadStore  # noqa: E402
@@ -28,7 +29,18 @@ if twisted := sys.modules.get("twisted.web.http"):  # under daphne, which knows 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one request."""
+    if scope["type"] == "http":
+        hide_ticket(scope)
+        _hide_from_daphne(scope, send)
     if is_upload(scope):
         await upload_door(scope, receive, send)
     else:
         await site(scope, receive, send)
+
+
+def _hide_from_daphne(scope: Scope, send: Send) -> None:
+    """Take off the address in daphne's own request, which it writes its access log from, what was taken off ours."""
+    request = next(iter(getattr(send, "args", ())), None)  # daphne's send is a partial over it
+    if request is not None and b"?" in getattr(request, "uri", b""):
+        path = request.uri.partition(b"?")[0]
+        request.uri = path + b"?" + scope["query_string"] if scope["query_string"] else path

@@ -129,6 +129,19 @@ STREAM_QUIET_SECONDS = read(
     "STREAM_QUIET_SECONDS", whole(at_least=1), "15", expects="a whole number of seconds, 1 or more"
 )
 
+# One account on every screen of an office, several pages each; and yet a hundredth of what a process takes.
+STREAMS_PER_USER = read("STREAMS_PER_USER", whole(at_least=1), "100", expects="a whole number, 1 or more")
+# In one web process; each costs some 25 KB and a file of the operating system.
+STREAMS_IN_ALL = read("STREAMS_IN_ALL", whole(at_least=1), "10000", expects="a whole number, 1 or more")
+# A viewer that takes nothing of what waits for it for so long is cut; its client comes back to where it was.
+STREAM_STALLED_SECONDS = read(
+    "STREAM_STALLED_SECONDS", whole(at_least=1), "30", expects="a whole number of seconds, 1 or more"
+)
+# How long a stream may outlive the right to watch: less than the minute that is promised, with time to spare.
+STREAM_RIGHTS_SECONDS = read(
+    "STREAM_RIGHTS_SECONDS", whole(at_least=1, at_most=40), "20", expects="a whole number of seconds, 1 to 40"
+)
+
 # --- People -----------------------------------------------------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]

@@ -1,10 +1,10 @@
 """The latest frames of one batch, kept once for all its viewers in this process. Nothing is read or written here."""
 
-import asyncio
 from collections.abc import Iterable
 
 from progress import sse
 from progress.events import BatchProgressEvent
+from progress.sleepers import Sleepers
 
 # What is kept; what is older, a slow viewer reads from the log.
 FRAMES_MOST = 2000
@@ -14,15 +14,15 @@ PIECE_BYTES = 64 * 2**10
 """A backlog goes out in pieces of about this size."""
 
 
-class Feed:
+class Feed(Sleepers):
     """Positions are those of the log: a viewer at position 7 has seen events 1 to 7."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._frames: list[bytes] = []
         self._bytes = 0
         self._before = 0
         self._latest: BatchProgressEvent | None = None
-        self._sleepers: set[asyncio.Future[bool]] = set()
 
     @property
     def before(self) -> int:
@@ -92,27 +92,3 @@ class Feed:
             size += len(self._frames[end])
             end += 1
         return b"".join(self._frames[start:end]), self._before + end
-
-    async def wait(self, timeout_seconds: float) -> bool:
-        """Sleep until somebody wakes the viewers; False when nobody did in time."""
-        # A future for each viewer: one shared future would have to be shielded from each viewer's leaving, at 3 µs.
-        loop = asyncio.get_running_loop()
-        sleeper: asyncio.Future[bool] = loop.create_future()
-        alarm = loop.call_later(timeout_seconds, _wake, sleeper, False)
-        self._sleepers.add(sleeper)
-        try:
-            return await sleeper
-        finally:
-            alarm.cancel()
-            self._sleepers.discard(sleeper)
-
-    def wake(self) -> None:
-        """Wake all viewers."""
-        sleepers, self._sleepers = self._sleepers, set()
-        for sleeper in sleepers:
-            _wake(sleeper, True)
-
-
-def _wake(sleeper: "asyncio.Future[bool]", news: bool) -> None:
-    if not sleeper.done():
-        sleeper.set_result(news)

@@ -28,7 +28,7 @@ logger = structlog.get_logger("progress")
 class EventStream(StreamingHttpResponse):
     """An event stream. Under Django's own handler, as in its test client, it streams as any other response does."""
 
-    def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes, None], connected: Callable[[Send], None] | None = None) -> None:
         super().__init__(
             frames,
             content_type=sse.CONTENT_TYPE,
@@ -37,6 +37,8 @@ class EventStream(StreamingHttpResponse):
                 "X-Accel-Buffering": "no",  # nginx would keep all events to the end
             },
         )
+        # Is given the server's own ``send`` before the first byte.
+        self.connected = connected
         # Kept apart from what middleware puts around the content: nothing may buffer, compress or hold a stream.
         self.frames = frames
 
@@ -74,6 +76,8 @@ class StreamingASGIHandler(ASGIHandler):
 
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
         if isinstance(response, EventStream) and isinstance(send, _Exchange):
+            if response.connected is not None:
+                response.connected(send.send)
             await send({"type": "http.response.start", "status": response.status_code, "headers": _headers(response)})
             # The frames alone: a response holds its request, and with it all that the request ever touched.
             send.frames = response.frames

@@ -5,13 +5,11 @@ does not follow, and whatever may have been missed, is read from the log, from t
 """
 
 import asyncio
-import os
 import random
-import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -19,11 +17,14 @@ import structlog
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
-from progress import log, sse
+from progress import log, metrics, sse
 from progress.connection import AWAY, Backoff, open_async_client
 from progress.drain import before_sigterm
 from progress.events import BatchProgressEvent
 from progress.feed import Feed
+from progress.followed import Followed, Listener
+from progress.metrics import StreamEnd
+from progress.streams import Stream
 
 CHECK_SECONDS = 2.0
 JOIN_SECONDS = 1.0
@@ -32,29 +33,27 @@ CLOSE_SECONDS = 1.0
 READ_LIMIT = 200
 READS_AT_ONCE = 4
 
-PROCESS_NAME = f"{socket.gethostname()}:{os.getpid()}"
+# A name that no other process had before it: one that was killed leaves its own behind.
+PROCESS_NAME = f"{metrics.PROCESS_NAME}:{secrets.token_hex(2)}"
 
 logger = structlog.get_logger("progress")
 
 
-@dataclass(eq=False)
-class _Followed:
-    """A batch that is watched through this process, or was a moment ago."""
+class Companion(Protocol):
+    """Keeps the hub alive, and goes with it."""
 
-    batch_id: UUID
-    feed: Feed = field(default_factory=Feed)
-    viewers: int = 0
-    joined: bool = False  # the group tells us; until then only the check does
-    joining: "asyncio.Task[None] | None" = None
-    behind: bool = False  # the log has to be read, once more if it is being read already
-    catching_up: "asyncio.Task[None] | None" = None
+    async def check(self) -> None:
+        """Do what is to be done every two seconds; raise nothing."""
+
+    def wake(self) -> None:
+        """Wake the viewers: the hub is ending."""
 
 
 class Hub:
     """The viewers of one event loop. Everything runs in that loop."""
 
     def __init__(self) -> None:
-        self._followed: dict[UUID, _Followed] = {}
+        self._followed: dict[UUID, Followed] = {}
         self._layer = get_channel_layer()
         self._channel: str | None = None
         self._opening_channel = asyncio.Lock()
@@ -62,76 +61,92 @@ class Hub:
         self._backoff = Backoff()
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ending = False
+        self.companion: Companion | None = None
+        self.is_ending = False
         self._life = asyncio.create_task(self._live(), name="progress-hub")
 
     # --- What a viewer does -------------------------------------------------------------------------------------------
 
-    async def follow(self, batch_id: UUID, position: int, *, quiet_seconds: float) -> AsyncGenerator[bytes, None]:
-        """Yield the frames that follow ``position``, joined in pieces, to the end of the log.
+    async def follow(self, stream: Stream, batch_id: UUID, *, quiet_seconds: float) -> AsyncGenerator[bytes, None]:
+        """Yield the frames that follow the stream's position, joined in pieces, to the end of the log.
 
         A comment comes when nothing else did for ``quiet_seconds``, and at once when there is nothing yet: without
         the first bytes of a body some servers keep the head back too.
         """
-        async with self._watch(batch_id) as followed:
-            feed, prefix, opening = followed.feed, sse.RETRY, True
-            while True:
-                piece, position = await self._take(followed, position)
-                if piece:
-                    yield prefix + piece
-                    prefix = b""
-                elif self._ending or (feed.has_ended and position == feed.position):
-                    return
-                elif opening or not await feed.wait(quiet_seconds):
-                    yield sse.COMMENT
-                opening = False
+        with stream:
+            async with self._watch(batch_id) as (followed, feed):
+                prefix, opening, stream.wake = sse.RETRY, True, feed.wake
+                while stream.ending is None:
+                    piece, position = await self._take(followed, feed, stream.position)
+                    if piece:
+                        piece, prefix = prefix + piece, b""
+                    elif self.is_ending:
+                        stream.ending = StreamEnd.STOPPED
+                        return
+                    elif feed.has_ended and position == feed.position:
+                        return
+                    elif opening or not await feed.wait(quiet_seconds):
+                        piece = sse.COMMENT
+                    opening = False
+                    if piece:
+                        stream.is_sending = True
+                        yield piece
+                        stream.is_sending = False
+                        stream.bytes += len(piece)
+                        stream.events += position - stream.position
+                        stream.position = position
 
     def end(self) -> None:
         """End all streams, now and from now on, each after what it has not sent yet."""
-        self._ending = True
+        self.is_ending = True
         for followed in self._followed.values():
-            followed.feed.wake()
+            if followed.feed is not None:
+                followed.feed.wake()
+        if self.companion is not None:
+            self.companion.wake()
 
-    async def _take(self, followed: _Followed, position: int) -> tuple[bytes, int]:
+    async def _take(self, followed: Followed, feed: Feed, position: int) -> tuple[bytes, int]:
         """Return what follows ``position`` and the position behind it; no bytes when nothing does."""
-        if position >= followed.feed.position:
+        if position >= feed.position:
             return b"", position
-        if position >= followed.feed.before:
-            return followed.feed.take(position)
+        if position >= feed.before:
+            return feed.take(position)
         # So slow that the feed has forgotten what is needed here; the log's last event is never among it.
-        limit = min(READ_LIMIT, followed.feed.before - position)
+        limit = min(READ_LIMIT, feed.before - position)
         events = await self._read(followed.batch_id, position, limit)
         return b"".join(sse.encode(event, is_last=False) for event in events), position + len(events)
 
     @asynccontextmanager
-    async def _watch(self, batch_id: UUID) -> AsyncIterator[_Followed]:
-        followed = self._followed.setdefault(batch_id, _Followed(batch_id))
+    async def _watch(self, batch_id: UUID) -> AsyncIterator[tuple[Followed, Feed]]:
+        followed = self._followed.setdefault(batch_id, Followed(batch_id))
         followed.viewers += 1
         try:
-            await self._prepare(followed)
-            yield followed
+            if followed.feed is None:
+                followed.feed, followed.behind = Feed(), True
+            await self._prepare(followed, followed.feed)
+            yield followed, followed.feed
         finally:
             # The group is left at the next check: most who go come back at once.
             followed.viewers -= 1
 
-    async def _prepare(self, followed: _Followed) -> None:
+    async def _prepare(self, followed: Followed, feed: Feed) -> None:
         """Be in the group, then up to date: an event written between the two would else be seen only at the check."""
         if not followed.joined:
             await asyncio.wait({self._join(followed)}, timeout=JOIN_SECONDS)
-        if not followed.joined or followed.feed.has_ended:
+        if followed.behind or not followed.joined or feed.has_ended:
             self._catch_up(followed)
         if followed.catching_up is not None:
             await asyncio.wait({followed.catching_up})
 
     # --- The group ----------------------------------------------------------------------------------------------------
 
-    def _join(self, followed: _Followed) -> "asyncio.Task[None]":
+    def _join(self, followed: Followed) -> "asyncio.Task[None]":
         """Return the one task that joins the batch's group; it waits as long as Redis lets it, its callers do not."""
         if followed.joining is None or followed.joining.done():
             followed.joining = self._start(self._join_group(followed))
         return followed.joining
 
-    async def _join_group(self, followed: _Followed) -> None:
+    async def _join_group(self, followed: Followed) -> None:
         if not self._backoff.may_try():
             return
         try:
@@ -141,7 +156,8 @@ class Hub:
             return
         self._backoff.worked()
         followed.joined = True
-        self._catch_up(followed)
+        if followed.feed is not None:
+            self._catch_up(followed)
 
     async def _open_channel(self) -> str:
         async with self._opening_channel:
@@ -159,26 +175,49 @@ class Hub:
             message = await self._layer.receive(channel)
             event = BatchProgressEvent.from_json(message["event"])
             followed = self._followed.get(event.batch_id)
-            if followed is not None and not followed.feed.add([event]):
+            if followed is not None and not followed.take_in([event]):
+                metrics.gap_healed()
                 self._catch_up(followed)
+
+    # --- What a listener does -----------------------------------------------------------------------------------------
+
+    async def listen(self, batch_ids: Iterable[UUID], listener: Listener) -> None:
+        """Show ``listener`` the latest event of each of the batches, and from now on each that follows."""
+        followed = [self._followed.setdefault(batch_id, Followed(batch_id)) for batch_id in batch_ids]
+        for one in followed:
+            one.listeners.add(listener)
+        if joining := [self._join(one) for one in followed if not one.joined]:
+            await asyncio.wait(joining, timeout=JOIN_SECONDS)
+        if unknown := {one.batch_id: one for one in followed if one.latest is None}:
+            for event in await log.ask_table(log.read_latest_of_each, list(unknown)):
+                unknown[event.batch_id].take_in([event])
+        for one in followed:
+            if listener in one.listeners:
+                one.tell(listener)
+
+    def unlisten(self, batch_ids: Iterable[UUID], listener: Listener) -> None:
+        """Tell ``listener`` no more of the batches; their groups are left at the next check."""
+        for batch_id in batch_ids:
+            if (followed := self._followed.get(batch_id)) is not None:
+                followed.listeners.discard(listener)
 
     # --- The log ------------------------------------------------------------------------------------------------------
 
-    def _catch_up(self, followed: _Followed) -> None:
+    def _catch_up(self, followed: Followed) -> None:
         """Read the log to its end; one reading at a time, however many ask for it."""
         followed.behind = True
         if followed.catching_up is None or followed.catching_up.done():
             followed.catching_up = self._start(self._read_to_the_end(followed))
 
-    async def _read_to_the_end(self, followed: _Followed) -> None:
-        feed = followed.feed
+    async def _read_to_the_end(self, followed: Followed) -> None:
         while followed.behind:
             followed.behind = False
             try:
                 # The last, empty reading asks the table: a copy in Redis cannot tell that it is behind.
-                while events := await self._read(followed.batch_id, feed.position, READ_LIMIT):
-                    if not feed.add(events):
-                        raise RuntimeError(f"the log of batch {followed.batch_id} has a gap after {feed.position}")
+                while events := await self._read(followed.batch_id, position := followed.position, READ_LIMIT):
+                    # A feed that was begun anew meanwhile is read for from its own beginning.
+                    if not followed.take_in(events) and followed.position >= position:
+                        raise RuntimeError(f"the log of batch {followed.batch_id} has a gap after {position}")
             except DatabaseError as error:
                 logger.warning("log_unreadable", batch_id=str(followed.batch_id), error=str(error))
 
@@ -200,7 +239,7 @@ class Hub:
     async def _live(self) -> None:
         """Look after the batches for as long as there are any; whoever comes later gets a new hub."""
         try:
-            while self._followed:
+            while self._followed or self.companion is not None:
                 await asyncio.sleep(CHECK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - so that processes take turns
                 await self._check()
         finally:
@@ -215,10 +254,15 @@ class Hub:
             if not followed.joined:
                 self._join(followed)
         await self._take_in_news()
+        if self.companion is not None:
+            await self.companion.check()
         await self._tell_viewers(left)
 
     async def _leave_unwatched(self) -> list[UUID]:
-        left = [followed for followed in self._followed.values() if not followed.viewers]
+        unwatched = [followed for followed in self._followed.values() if not followed.viewers]
+        for followed in unwatched:
+            followed.feed = None  # listeners need no frames
+        left = [followed for followed in unwatched if not followed.listeners]
         leaving = set()
         for followed in left:
             del self._followed[followed.batch_id]
@@ -226,7 +270,7 @@ class Hub:
                 leaving.add(self._start(self._leave_group(followed.batch_id)))
         if leaving:
             await asyncio.wait(leaving, timeout=CLOSE_SECONDS)
-        return [followed.batch_id for followed in left]
+        return [followed.batch_id for followed in left if followed.told]
 
     async def _leave_group(self, batch_id: UUID) -> None:
         # The layer keeps the order: who joins again meanwhile does so after this.
@@ -236,24 +280,30 @@ class Hub:
             self._note_redis_away(error)
 
     async def _take_in_news(self) -> None:
-        positions = {followed.batch_id: followed.feed.position for followed in self._followed.values()}
+        positions = {followed.batch_id: followed.position for followed in self._followed.values()}
         try:
             news = await log.ask_table(log.read_news, positions)
         except DatabaseError as error:
             logger.warning("log_unreadable", error=str(error))
             return
         for event in news:
-            if (followed := self._followed.get(event.batch_id)) is not None:
-                followed.feed.add([event])
+            followed = self._followed.get(event.batch_id)
+            if followed is not None and event.seq > followed.position:
+                metrics.gap_healed()
+                followed.take_in([event])
 
     async def _tell_viewers(self, left: list[UUID]) -> None:
-        counts = {followed.batch_id: followed.viewers for followed in self._followed.values()}
+        watched = [followed for followed in self._followed.values() if followed.viewers or followed.told]
+        counts = {followed.batch_id: followed.viewers for followed in watched}
         if not self._backoff.may_try():
             return
         try:
             await log.write_viewers(self._redis, PROCESS_NAME, counts | dict.fromkeys(left, 0))
         except AWAY as error:
             self._note_redis_away(error)
+            return
+        for followed in watched:
+            followed.told = counts[followed.batch_id]
 
     # --- Tasks --------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ without a gap; everything else is read from the table, and the next event writes
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, reduce
 from operator import or_
@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 PROGRESS_SECONDS = 3600  # after the last event
 VIEWERS_SECONDS = 60  # after a web process last counted
+PROCESS_SECONDS = 20  # after the last sign of life of a web process; its counts are then taken off by the others
 RESULTS_SECONDS = 7 * 24 * 3600  # a batch that failed can be continued for that long without reading its pages again
 ORDERS_SECONDS = 120  # after the last sign of life of a runner that waits for workers on other machines
 
@@ -61,6 +62,11 @@ def results_key(batch_id: UUID) -> str:
 def viewers_key(batch_id: UUID) -> str:
     """A hash: web process → number of its open streams."""
     return f"batch:{batch_id}:viewers"
+
+
+def process_key(process: str) -> str:
+    """There as long as the web process is."""
+    return f"web:{process}"
 
 
 def orders_key(run: str, part: str) -> str:
@@ -152,6 +158,14 @@ def read_latest(batch_id: UUID) -> BatchProgressEvent | None:
     return row.event if row else None
 
 
+def read_latest_of_each(batch_ids: Iterable[UUID]) -> list[BatchProgressEvent]:
+    """Return the last event of each of the batches that has one.
+
+    A question for each, which finds its row by the index: one for all would go through every event of theirs.
+    """
+    return [event for batch_id in batch_ids if (event := read_latest(batch_id)) is not None]
+
+
 def read_news(positions: Mapping[UUID, int]) -> list[BatchProgressEvent]:
     """Return what follows in each of the batches after its position, batch by batch, in order."""
     news: list[BatchProgressEvent] = []
@@ -186,18 +200,30 @@ def _follow(events: Sequence[BatchProgressEvent], after: int) -> bool:
     return bool(events) and [event.seq for event in events] == list(range(after + 1, after + 1 + len(events)))
 
 
+# KEYS: the hash. ARGV: lifetime, process, its count, what the keys of processes begin with.
+_COUNT_VIEWERS = """
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+for _, process in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if redis.call('EXISTS', ARGV[4] .. process) == 0 then redis.call('HDEL', KEYS[1], process) end
+end
+"""
+
+
 async def write_viewers(redis_client: "redis.asyncio.Redis", process: str, counts: Mapping[UUID, int]) -> None:
     """Note how many streams ``process`` has open for each batch; 0 takes it off.
+
+    The counts of processes that were killed are taken off where this one writes its own.
 
     Raises:
         redis.RedisError: Redis is away.
     """
     async with redis_client.pipeline(transaction=False) as commands:
+        commands.set(process_key(process), "", ex=PROCESS_SECONDS)
         for batch_id, count in counts.items():
             key = viewers_key(batch_id)
             if count:
-                commands.hset(key, process, str(count))
-                commands.expire(key, VIEWERS_SECONDS)
+                commands.eval(_COUNT_VIEWERS, 1, key, VIEWERS_SECONDS, process, count, process_key(""))
             else:
                 commands.hdel(key, process)
         await commands.execute()

@@ -18,6 +18,14 @@ def encode(event: BatchProgressEvent, *, is_last: bool) -> bytes:
     return f"event: {name}\nid: {event.seq}\ndata: {event.to_json()}\n\n".encode()
 
 
+def encode_latest(event: BatchProgressEvent) -> bytes:
+    """Return ``event``, the latest of its batch, as one frame among those of other batches.
+
+    Without an id: each batch has positions of its own, and a client that comes back gets the latest of all again.
+    """
+    return f"event: {event_name(event.stage, is_last=True)}\ndata: {event.to_json()}\n\n".encode()
+
+
 def event_name(stage: ProcessingStage, *, is_last: bool) -> str:
     """Return the frame's name. An end that a retry has superseded is progress: nobody shall close at it."""
     if not (stage.is_terminal and is_last):

@@ -13,9 +13,12 @@ from django.views.decorators.http import require_GET
 from progress import log, sse
 from progress.handler import EventStream
 from progress.hub import current_hub
+from progress.overview import follow_many
+from progress.streams import RETRY_AFTER_SECONDS, Stream, Streams, TooManyStreams
+from progress.watchers import Admission, Admit, Visible
 
-Refuse = Callable[[HttpRequest, str], Awaitable[HttpResponse | None]]
-"""Returns the answer to somebody who may not see the batch (401, 403, 404), None to everybody else."""
+BATCHES_NAMED_MOST = 200
+"""Of one stream; each is looked up by itself."""
 
 Facts = Callable[[UUID], Awaitable[Mapping[str, Any]]]
 """Returns what the work knows of a batch: its status and its counts, as JSON's own types."""
@@ -23,13 +26,14 @@ Facts = Callable[[UUID], Awaitable[Mapping[str, Any]]]
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
-def stream_view(*, refuse: Refuse, quiet_seconds: float) -> View:
+def stream_view(streams: Streams, *, admit: Admit, quiet_seconds: float) -> View:
     """Return the view that streams a batch's events; a comment goes out after ``quiet_seconds`` without any."""
 
     @require_GET
     async def stream(request: HttpRequest, batch_id: str) -> HttpResponseBase:
-        if refusal := await refuse(request, batch_id):
-            return refusal
+        watcher = await admit(request, [batch_id])
+        if isinstance(watcher, HttpResponse):
+            return watcher
         batch = UUID(batch_id)
         position = _position_of(request)
         if position:
@@ -38,9 +42,47 @@ def stream_view(*, refuse: Refuse, quiet_seconds: float) -> View:
                 position = 0  # not of this log: better everything than a hole
             elif latest.stage.is_terminal and latest.seq == position:
                 return HttpResponse(status=204)  # it has seen the end; anything else would make it come back for ever
-        return EventStream(_frames(batch, position, quiet_seconds))
+        try:
+            opened = streams.admit(Admission(watcher, batch), position)
+        except TooManyStreams as error:
+            return _too_many(error)
+        return EventStream(_frames(opened, batch, quiet_seconds), opened.connected)
 
     return stream
+
+
+async def _frames(stream: Stream, batch_id: UUID, quiet_seconds: float) -> AsyncGenerator[bytes, None]:
+    # The hub is asked for when the body begins: by then the request's own event loop may be another one.
+    async with aclosing(current_hub().follow(stream, batch_id, quiet_seconds=quiet_seconds)) as frames:
+        async for piece in frames:
+            yield piece
+
+
+def overview_view(streams: Streams, *, admit: Admit, visible: Visible, quiet_seconds: float) -> View:
+    """Return the view that streams the latest of all batches that the caller may see, or of those they name."""
+
+    @require_GET
+    async def stream(request: HttpRequest) -> HttpResponseBase:
+        named = request.GET.getlist("batch")
+        if len(named) > BATCHES_NAMED_MOST:
+            sentence = f"{len(named)} batches are named, {BATCHES_NAMED_MOST} at most can be; name none to watch all"
+            return JsonResponse({"detail": sentence, "code": "invalid"}, status=400)
+        watcher = await admit(request, named)
+        if isinstance(watcher, HttpResponse):
+            return watcher
+        try:
+            opened = streams.admit(Admission(watcher, None))
+        except TooManyStreams as error:
+            return _too_many(error)
+        chosen = frozenset(map(UUID, named)) or None
+        return EventStream(follow_many(opened, chosen, visible, quiet_seconds=quiet_seconds), opened.connected)
+
+    return stream
+
+
+def _too_many(error: TooManyStreams) -> JsonResponse:
+    body = {"detail": str(error), "code": "too_many_streams"}
+    return JsonResponse(body, status=429, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _position_of(request: HttpRequest) -> int:
@@ -53,21 +95,15 @@ def _position_of(request: HttpRequest) -> int:
     return next((position for position in map(sse.parse_event_id, said) if position), 0)
 
 
-async def _frames(batch_id: UUID, position: int, quiet_seconds: float) -> AsyncGenerator[bytes, None]:
-    # The hub is asked for when the body begins: by then the request's own event loop may be another one.
-    async with aclosing(current_hub().follow(batch_id, position, quiet_seconds=quiet_seconds)) as frames:
-        async for piece in frames:
-            yield piece
-
-
-def progress_view(*, refuse: Refuse, facts: Facts) -> View:
+def progress_view(*, admit: Admit, facts: Facts) -> View:
     """Return the view for those who cannot stream: where the batch is now."""
 
     @require_GET
     @never_cache
     async def progress(request: HttpRequest, batch_id: str) -> HttpResponseBase:
-        if refusal := await refuse(request, batch_id):
-            return refusal
+        watcher = await admit(request, [batch_id])
+        if isinstance(watcher, HttpResponse):
+            return watcher
         batch = UUID(batch_id)
         latest = await log.ask_table(log.read_latest, batch)
         current = latest.as_dict() if latest else None
@@ -76,14 +112,15 @@ def progress_view(*, refuse: Refuse, facts: Facts) -> View:
     return progress
 
 
-def events_view(*, refuse: Refuse) -> View:
+def events_view(*, admit: Admit) -> View:
     """Return the view that gives the log after ``?after=N`` as JSON."""
 
     @require_GET
     @never_cache
     async def events(request: HttpRequest, batch_id: str) -> HttpResponseBase:
-        if refusal := await refuse(request, batch_id):
-            return refusal
+        watcher = await admit(request, [batch_id])
+        if isinstance(watcher, HttpResponse):
+            return watcher
         said = request.GET.get("after", "").strip()
         after = sse.parse_event_id(said)
         if not after and said.strip("0"):

@@ -25,6 +25,10 @@ from tests.site import Site
         ("FRONT_END_ORIGINS", "https://app.example.org:443", "such as https://app.example.org"),
         ("RUNNER_METRICS_PORT", "70000", "a port"),
         ("STREAM_QUIET_SECONDS", "0", "a whole number of seconds"),
+        ("STREAMS_PER_USER", "0", "a whole number"),
+        ("STREAMS_IN_ALL", "none", "a whole number"),
+        ("STREAM_STALLED_SECONDS", "0", "a whole number of seconds"),
+        ("STREAM_RIGHTS_SECONDS", "60", "1 to 40"),
     ],
 )
 def test_a_bad_value_stops_the_start_with_variable_value_and_expectation(

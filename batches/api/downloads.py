@@ -16,8 +16,8 @@ from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
+from batches.api.authentication import WithTicket
 from batches.api.sheets import GROUP, wanted_group
 from batches.errors import WrongState
 from batches.models import Answer, Batch, CoverGroup, Sheet
@@ -51,7 +51,7 @@ class CsvResponse(StreamingHttpResponse):
             yield part
 
 
-class TableView(APIView):
+class TableView(WithTicket):
     """One result file of a batch."""
 
     table = ""

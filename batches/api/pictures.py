@@ -12,8 +12,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
+from batches.api.authentication import WithTicket
 from batches.api.sheets import find_sheet
 from batches.archive import Page
 from batches.models import Batch, Sheet
@@ -42,7 +42,7 @@ class AnyAccept(DefaultContentNegotiation):
         return renderer, renderer.media_type
 
 
-class PictureView(APIView):
+class PictureView(WithTicket):
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = AnyAccept
 

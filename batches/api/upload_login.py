@@ -8,7 +8,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 
-from batches.api.authentication import who_asks
+from batches.api.authentication import identify as identify_asker
 from batches.api.bodies import Scope
 
 
@@ -32,7 +32,7 @@ def identify(scope: Scope) -> User:
     request.get_host()
     for middleware in (SessionMiddleware, AuthenticationMiddleware):
         middleware(_no_view).process_request(request)
-    user = who_asks(request)
+    user = identify_asker(request).user
     assert isinstance(user, User)  # the site has no other users
     return user
 

@@ -11,12 +11,14 @@ from batches.api.pictures import ImageView, OverlayView
 from batches.api.scores import ScoresView
 from batches.api.sheets import GroupListView, SheetListView, SheetView
 from batches.api.templates import TemplateListView, TemplateView
+from batches.api.ticket_view import TicketView
 from batches.api.tokens import LoginView, RefreshView
 
 # A batch's id is any text here: what is not a UUID gets the same 404 as a batch that does not exist.
 urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/login", LoginView.as_view(), name="api-login"),
     path("auth/refresh", RefreshView.as_view(), name="api-refresh"),
+    path("tickets", TicketView.as_view(), name="api-tickets"),
     path("batches", BatchListView.as_view(), name="api-batches"),
     path("batches/<str:batch_id>", BatchView.as_view(), name="api-batch"),
     path("batches/<str:batch_id>/cancel", CancelView.as_view(), name="api-cancel"),

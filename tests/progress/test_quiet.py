@@ -1,25 +1,29 @@
 """The stream under Django's own handler, as in its test client, with a short silence before a comment."""
 
 import uuid
+from collections.abc import Sequence
 from contextlib import aclosing
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.test import AsyncClient
 from django.urls import path
 
 from progress import sse
 from progress.events import ProcessingStage, Report
 from progress.publisher import publish_progress
+from progress.streams import Limits, Streams
 from progress.views import stream_view
+from progress.watchers import Proof, Watcher
 
 
-async def let_in(_request: HttpRequest, _batch_id: str) -> HttpResponse | None:
-    return None
+async def let_in(_request: HttpRequest, _batch_ids: Sequence[str]) -> Watcher:
+    return Watcher(user_id=1, proof=Proof.BEARER, stamp="")
 
 
-urlpatterns = [path("<batch_id>", stream_view(refuse=let_in, quiet_seconds=0.2))]
+streams = Streams(Limits(per_user=1, in_all=1, stalled_seconds=30, rights_seconds=20), lambda admissions: admissions)
+urlpatterns = [path("<batch_id>", stream_view(streams, admit=let_in, quiet_seconds=0.2))]
 
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db(transaction=True)]
 
