@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from omr.bubbles import Floats, Ground, Plan, upper_two
 from omr.geometry import Indices, flat_indices
+from omr.types import Gray
 
 Numbers = npt.NDArray[np.intp]
 """Places in Template.bubbles."""
@@ -38,6 +39,13 @@ ARMS = (1.05, 1.1, 1.2, 1.25)
 """Where the arms of a cross stand out from the mark it crosses out: a filled bubble ends at 1.1 radii. Several, since
 each is rounded to whole pixels, which lets a ring look like a cross."""
 
+WITHIN = (0.45, 0.75)
+"""Where they are looked for inside the mark: a line drawn over graphite is darker than it, and the strokes of a mark
+run all one way. There is little left to darken, and so fewer circles than outside."""
+
+BESIDE, ASKEW = 2, 1
+"""How many directions beside an arm it has ended, 30°, and by how many an arm may miss the right angle."""
+
 SURROUNDINGS = 1.4
 """Where a mark has ended and paper is seen again, in radii of the bubble."""
 
@@ -58,7 +66,7 @@ def measure_lines(ground: Ground, plan: Plan, numbers: Numbers) -> Floats:
     Between a bubble and its neighbours there is paper. A pencil that slips reaches it on one side; a streak, a pen
     stroke, a cross over a mark or the edge of a shadow on two opposite ones. The fainter of the two counts.
     """
-    ends = _sample(ground, plan, numbers, _line_ends)
+    ends = _sample(ground, plan, numbers, _line_ends).astype(np.float32)
     lighter = np.maximum(ends[0::2], ends[1::2]).min(axis=0)
     darkness: Floats = 1.0 - lighter / np.maximum(ends.max(axis=0), 1.0)
     return darkness
@@ -68,22 +76,27 @@ def measure_lines(ground: Ground, plan: Plan, numbers: Numbers) -> Floats:
 class Rims:
     """What lies just outside K marks."""
 
-    cross: Floats  # (K,) how much darker the four arms of a cross are than what lies between them
+    cross: Floats  # (K,) how much darker the four arms of a cross are than what lies beside them
     shadow: Floats  # (K,) in which share of all directions it is half as dark as the mark or darker
 
 
 def measure_rims(ground: Ground, plan: Plan, numbers: Numbers, ink: Floats) -> Rims:
     """Return what lies just outside the marks ``numbers``, whose discs have ``ink``.
 
-    Of the arms of a cross the weaker two count, so that a mark that spills over on one side or on two is no cross.
+    A line is darker than what lies on both sides of it; the edge of a mark that spills over is not. Of four arms the
+    weaker two count, so that strokes that go one way through a mark are no cross.
     """
-    circles = _darkness(ground, plan, numbers, _rim_points).reshape(len(ARMS) + 1, DIRECTIONS, len(numbers))
-    rim = circles[:-1].sum(axis=0)
-    quarters = rim.reshape(4, DIRECTIONS // 4, len(numbers))  # four directions 90° apart lie one behind the other
-    sums = quarters.sum(axis=0)
-    between = np.concatenate([sums[DIRECTIONS // 8 :], sums[: DIRECTIONS // 8]])
-    cross = ((sums - upper_two(quarters)) / 2 - between / 4).max(axis=0) / len(ARMS)
-    shadow: Floats = (circles[-1] >= SHADOW * ink).mean(axis=0, dtype=np.float32)
+    circles = (*WITHIN, *ARMS)
+    levels = _sample(ground, plan, numbers, _rim_points).reshape(len(circles) + 1, DIRECTIONS, len(numbers))
+    light = np.add.reduce(levels[:-1], axis=0, dtype=np.int16)
+    closed = np.concatenate([light[-BESIDE - ASKEW :], light, light[: BESIDE + ASKEW]])
+    line = closed[: -2 * BESIDE] + closed[2 * BESIDE :] - 2 * closed[BESIDE:-BESIDE]
+    arms = np.maximum(np.maximum(line[:-2], line[1:-1]), line[2:])  # ASKEW is one direction
+    quarters = arms.reshape(4, DIRECTIONS // 4, len(numbers))  # four directions 90° apart lie one behind the other
+    weaker_two = quarters.sum(axis=0, dtype=np.int16) - upper_two(quarters)
+    black = ground.paper[numbers] * np.float32(ground.contrast)
+    cross = weaker_two.max(axis=0) / (4 * len(circles) * black)
+    shadow: Floats = (levels[-1] <= ground.paper[numbers] - SHADOW * ink * black).mean(axis=0, dtype=np.float32)
     return Rims(cross=cross, shadow=shadow)
 
 
@@ -159,13 +172,13 @@ _Offsets = Callable[[tuple[float, float], tuple[float, float], int], Indices]
 
 def _darkness(ground: Ground, plan: Plan, numbers: Numbers, offsets: _Offsets) -> Floats:
     """Return how dark the points around some bubbles are, (points, K): 0.0 is the paper of each, 1.0 printed black."""
-    levels = _sample(ground, plan, numbers, offsets)
+    levels = _sample(ground, plan, numbers, offsets).astype(np.float32)
     levels *= -1.0 / (ground.paper[numbers] * np.float32(ground.contrast))
     levels += 1.0 / np.float32(ground.contrast)
     return levels
 
 
-def _sample(ground: Ground, plan: Plan, numbers: Numbers, offsets: _Offsets) -> Floats:
+def _sample(ground: Ground, plan: Plan, numbers: Numbers, offsets: _Offsets) -> Gray:
     """Return the gray levels of the points around some bubbles: (points, K)."""
     flat, places, scale = ground.soft.reshape(-1), ground.places[numbers], ground.scale
     columns = []
@@ -175,7 +188,7 @@ def _sample(ground: Ground, plan: Plan, numbers: Numbers, offsets: _Offsets) -> 
         columns.append(offsets(half, paper, ground.soft.shape[1]))
     is_common = all(column is columns[0] for column in columns)
     around = columns[0][:, None] if is_common else np.stack(columns, axis=1)[:, plan.size_numbers[numbers]]
-    return flat.take(around + places, mode="clip").astype(np.float32)
+    return flat.take(around + places, mode="clip")
 
 
 def _quarter(pixels: float) -> float:
@@ -199,7 +212,7 @@ def _grid_points(half: tuple[float, float], _paper: tuple[float, float], width: 
 
 
 def _rim_points(half: tuple[float, float], _paper: tuple[float, float], width: int) -> Indices:
-    return _circles(half, (*ARMS, SURROUNDINGS), width)
+    return _circles(half, (*WITHIN, *ARMS, SURROUNDINGS), width)
 
 
 @lru_cache(maxsize=128)
