@@ -60,6 +60,14 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Half:
+    """The bubbles of one size, whatever their spacing, which show the same pixels."""
+
+    half: tuple[float, float]  # half width and half height, template units
+    members: npt.NDArray[np.intp] | slice  # as of Size; a slice when these are all, which spares a copy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All about a template's N bubbles that no page changes."""
 
@@ -70,6 +78,7 @@ class Plan:
     look_ranks: npt.NDArray[np.intp]  # for each look its bubble of rank LOOK_RANK, when bubbles are sorted by look
     blocks: npt.NDArray[np.intp]  # (N,) the block of each bubble
     sizes: tuple[Size, ...]
+    halves: tuple[Half, ...]
     size_numbers: npt.NDArray[np.intp]  # (N,) place in ``sizes``
     least_width: float  # of a decoded picture, pixels
     reach: float  # from a centre to the farthest pixel looked at, template units
@@ -155,23 +164,42 @@ def measure_ink(gray: Gray, plan: Plan, placement: Placement) -> Ink | None:
     points = to_pixels(placement.matrix, plan.centres)
     if not are_inside(points, gray, plan.reach * scale + 2):
         return None
-    places, edge = flat_indices(points, gray.shape[1]), point_px(plan, scale)
-    soft = soften(gray, edge)
-    means = np.empty((5, len(places)), dtype=np.float32)
-    for size in plan.sizes:
-        shape = _shape_at(size, scale, edge, gray.shape[1])
-        means[:3, size.members] = _measure_means(gray.reshape(-1), places[size.members], shape)
-        means[3:, size.members] = _measure_disc_and_paper(soft.reshape(-1), places[size.members], shape)
-    paper = np.maximum(means[4], 1.0)
+    nearest, edge = np.rint(points), point_px(plan, scale)
+    soft, corner = _soften_around(gray, nearest, SOFT_REACH * plan.reach * scale, edge)
+    ground_places = flat_indices(nearest - corner, soft.shape[1])
+    paper = np.maximum(_measure_paper(soft, ground_places, plan, scale), 1.0)
+    means = np.empty((4, len(points)), dtype=np.float32)
+    places = flat_indices(nearest, gray.shape[1])
+    for size in plan.halves:
+        shape = _shape_at(size.half, scale, edge, (gray.shape[1], soft.shape[1]))
+        means[:3, size.members] = _measure_edges(gray, places[size.members], shape)
+        means[3, size.members] = _measure_discs(soft, ground_places[size.members], shape)
     contrast = max(LEAST_CONTRAST, 1.0 - placement.black / _median(paper))
-    ring, inner, outer, disc = (1.0 - means[:4] / paper) / np.float32(contrast)
-    ground = Ground(soft=soft, places=places, paper=paper, contrast=contrast, scale=scale)
+    ring, inner, outer, disc = (1.0 - means / paper) / np.float32(contrast)
+    ground = Ground(soft=soft, places=ground_places, paper=paper, contrast=contrast, scale=scale)
     return Ink(disc=disc, ring=ring, inner=inner, outer=outer, ground=ground)
 
 
-def soften(gray: Gray, edge: int) -> Gray:
-    """Return the picture with each pixel the mean of a square ``edge`` pixels wide."""
-    return np.asarray(cv2.blur(gray, (edge, edge)), dtype=np.uint8)
+SOFT_REACH = 1.5
+"""How far around the bubbles the picture is softened, in the reach of their plan: a closer look goes a fifth beyond."""
+
+WIDTHS = 32
+"""The width of the softened part is a multiple of so many pixels, unless the picture ends before: then the pages of one
+scanner share a width, and with it the places of a bubble's pixels in the flattened picture."""
+
+
+def _soften_around(gray: Gray, points: Points, margin: float, edge: int) -> tuple[Gray, Points]:
+    """Return the part of the picture with ``points`` and ``margin`` pixels about, softened, and its corner's (x, y).
+
+    Each of its pixels is the mean of a square ``edge`` pixels wide. A quarter of a page is margin that nobody looks at.
+    """
+    x, y = points.T
+    height, width = gray.shape
+    top, bottom = max(0, int(y.min() - margin)), min(height, int(y.max() + margin) + 1)
+    across = min(width, -(-int(x.max() - x.min() + 2 * margin) // WIDTHS) * WIDTHS)
+    left = min(max(0, int(x.min() - margin)), width - across)
+    part = gray[top:bottom, left : left + across]
+    return np.asarray(cv2.blur(part, (edge, edge)), dtype=np.uint8), np.array((left, top), dtype=np.float32)
 
 
 def point_px(plan: Plan, scale: float) -> int:
@@ -187,27 +215,35 @@ measure, and faint noise would be blown up to marks."""
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """The pixels of one bubble, as distances in the flattened picture, part after part."""
+    """The pixels of one bubble, as distances in a flattened picture."""
 
-    offsets: Indices  # (K,) ring, inner gap, outer gap
+    edges: Indices  # (K,) ring, inner gap, outer gap, part after part
     parts: tuple[slice, ...]  # where each of these three lies
-    soft: Indices  # (M,) what is looked at in the softened picture: four patches of paper, then the disc
+    disc: Indices  # (M,) in the softened picture
 
 
-def _measure_means(flat: npt.NDArray[np.uint8], places: Indices, shape: _Shape) -> Floats:
+def _measure_edges(gray: Gray, places: Indices, shape: _Shape) -> Floats:
     """Return the mean gray level of ring, inner gap and outer gap of each place: (3, N)."""
-    samples = flat.take(shape.offsets[:, None] + places, mode="clip")  # all lie inside: this skips asking, for each
+    samples = gray.reshape(-1).take(shape.edges[:, None] + places, mode="clip")  # all lie inside: this skips asking
     return np.stack(
         [np.add.reduce(samples[part], axis=0, dtype=np.float32) / (part.stop - part.start) for part in shape.parts]
     )
 
 
-def _measure_disc_and_paper(soft: npt.NDArray[np.uint8], places: Indices, shape: _Shape) -> Floats:
-    """Return the mean gray level of the disc and that of the paper around it: (2, N)."""
-    samples = soft.take(shape.soft[:, None] + places, mode="clip")
+def _measure_discs(soft: Gray, places: Indices, shape: _Shape) -> Floats:
+    """Return the mean gray level of the disc of each place: (N,)."""
+    samples = soft.reshape(-1).take(shape.disc[:, None] + places, mode="clip")
+    return np.asarray(np.add.reduce(samples, axis=0, dtype=np.float32) / len(samples), dtype=np.float32)
+
+
+def _measure_paper(soft: Gray, places: Indices, plan: Plan, scale: float) -> Floats:
+    """Return the gray level of the paper around each bubble: (N,)."""
+    ways = [in_pixels(size.paper, scale) for size in plan.sizes]
+    corners = [[across * x + down * y * soft.shape[1] for x, y in ways] for across in (-1, 1) for down in (-1, 1)]
+    around = np.array(corners, dtype=np.intp).take(plan.size_numbers, axis=1) + places
+    samples = soft.reshape(-1).take(around, mode="clip").astype(np.float32)
     # Of four patches the middle of the lightest two: a neighbour's mark or a number printed beside reaches one or two.
-    paper = upper_two(samples[:4].astype(np.float32)) / 2
-    return np.stack([np.add.reduce(samples[4:], axis=0, dtype=np.float32) / (len(samples) - 4), paper])
+    return upper_two(samples) * np.float32(0.5)
 
 
 def upper_two(four: Floats) -> Floats:
@@ -219,10 +255,10 @@ def upper_two(four: Floats) -> Floats:
     return total
 
 
-def _shape_at(size: Size, scale: float, edge: int, width: int) -> _Shape:
+def _shape_at(half: tuple[float, float], scale: float, edge: int, widths: tuple[int, int]) -> _Shape:
     """Return the shape of a bubble, rounded so that the pages of one scanner share a few."""
-    half_x, half_y = (round(length * scale * 4) / 4 for length in size.half)
-    return _shape((half_x, half_y), in_pixels(size.paper, scale), edge, width)
+    half_x, half_y = (round(length * scale * 4) / 4 for length in half)
+    return _shape((half_x, half_y), edge, widths)
 
 
 def _median(values: Floats) -> float:
@@ -236,18 +272,20 @@ def in_pixels(lengths: tuple[float, float], scale: float) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=256)
-def _shape(half: tuple[float, float], paper: tuple[int, int], edge: int, width: int) -> _Shape:
-    """Return the pixels of a bubble ``half`` = (x, y) pixels wide and high, in a picture ``width`` pixels wide."""
+def _shape(half: tuple[float, float], edge: int, widths: tuple[int, int]) -> _Shape:
+    """Return the pixels of a bubble ``half`` = (x, y) pixels wide and high.
+
+    ``widths`` are those of the picture and of the softened part of it, pixels.
+    """
     reach_x, reach_y = (int(np.ceil(h * OUTER_GAP[1])) for h in half)
     y, x = np.mgrid[-reach_y : reach_y + 1, -reach_x : reach_x + 1]
     radius = np.hypot(x / half[0], y / half[1])
     parts = [_ring_of(x, y, radius, bounds) for bounds in (RING, INNER_GAP, OUTER_GAP)]
-    patches = [(x_sign * paper[0], y_sign * paper[1]) for x_sign in (-1, 1) for y_sign in (-1, 1)]
     ends = np.cumsum([len(part) for part in parts]).tolist()
     return _Shape(
-        offsets=flat_indices(np.concatenate(parts), width),
+        edges=flat_indices(np.concatenate(parts), widths[0]),
         parts=tuple(slice(begin, end) for begin, end in zip([0, *ends], ends, strict=False)),
-        soft=flat_indices(np.concatenate([np.array(patches, dtype=np.float32), _disc(half, edge)]), width),
+        disc=flat_indices(_disc(half, edge), widths[1]),
     )
 
 
@@ -288,6 +326,7 @@ def _make_plan(template: Template) -> Plan:
         look_ranks=np.cumsum([0, *per_option[:-1]]) + (LOOK_RANK * per_option).astype(np.intp),
         blocks=np.repeat([block_numbers[block.name] for block, _ in blocks], counts),
         sizes=sizes,
+        halves=_group_halves(sizes),
         size_numbers=size_numbers,
         least_width=LEAST_BUBBLE_PX * template.page_width / min(min(b.width, b.height) for b in bubbles),
         reach=max(max(OUTER_GAP[1] * max(size.half), *size.paper) for size in sizes),
@@ -304,6 +343,16 @@ def _group_sizes(template: Template) -> tuple[Size, ...]:
         members.setdefault(key, []).extend(range(number, number + len(bubbles)))
         number += len(bubbles)
     return tuple(Size(members=np.array(m, dtype=np.intp), half=h, paper=p) for (h, p), m in members.items())
+
+
+def _group_halves(sizes: Sequence[Size]) -> tuple[Half, ...]:
+    halves = sorted({size.half for size in sizes})
+    if len(halves) == 1:
+        return (Half(half=halves[0], members=slice(None)),)
+    return tuple(
+        Half(half=half, members=np.concatenate([size.members for size in sizes if size.half == half]))
+        for half in halves
+    )
 
 
 def _paper_between(block: FieldBlock, bubbles: Sequence[Bubble]) -> tuple[float, float]:

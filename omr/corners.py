@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property
 
 from omr.nodes import Node, is_pair
 from omr.preprocessors import OWN
@@ -21,7 +21,7 @@ class Shape(StrEnum):
         return 1 / 3 if self is Shape.L else 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CornerFiducials:
     """Four filled shapes near the corners of the page."""
 
@@ -30,19 +30,13 @@ class CornerFiducials:
     on_covers: bool = False  # whether the covers of this template carry them too
     shapes: tuple[Shape, ...] = (Shape.SQUARE,) * 4
 
-    @property
+    @cached_property  # every page asks for them a dozen times
     def ink_centres(self) -> tuple[tuple[float, float], ...]:
         """The middle of the ink of each, (x, y), template units: what is found on a page."""
-        return _ink_centres(self)
-
-
-@lru_cache(maxsize=64)
-def _ink_centres(fiducials: CornerFiducials) -> tuple[tuple[float, float], ...]:
-    """Return ``CornerFiducials.ink_centres``, which every page asks for a dozen times."""
-    return tuple(
-        (x + dx * fiducials.size * shape.off_centre, y + dy * fiducials.size * shape.off_centre)
-        for (x, y), (dx, dy), shape in zip(fiducials.centres, INWARD, fiducials.shapes, strict=True)
-    )
+        return tuple(
+            (x + dx * self.size * shape.off_centre, y + dy * self.size * shape.off_centre)
+            for (x, y), (dx, dy), shape in zip(self.centres, INWARD, self.shapes, strict=True)
+        )
 
 
 INWARD = ((1, 1), (-1, 1), (-1, -1), (1, -1))
