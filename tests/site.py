@@ -70,12 +70,15 @@ class Site:
                     process.wait()
 
     @contextmanager
-    def serve(self, server: str = "daphne", port: int | None = None) -> Iterator[str]:
-        """Serve the site with daphne or uvicorn on loopback; gives ``http://127.0.0.1:port`` once it answers."""
-        port = port or free_port()
+    def serve(self, server: str = "daphne", port: int | None = None, *, talkative: bool = False) -> Iterator[str]:
+        """Serve the site with daphne or uvicorn on loopback; gives ``http://127.0.0.1:port`` once it answers.
+
+        ``talkative``: the server's own log says all that it can.
+        """
+        port, level = port or free_port(), "debug" if talkative else "warning"
         command = {
-            "daphne": ("-m", "daphne", "-b", "127.0.0.1", "-p", str(port)),
-            "uvicorn": ("-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"),
+            "daphne": ("-m", "daphne", *(("-v", "3") if talkative else ()), "-b", "127.0.0.1", "-p", str(port)),
+            "uvicorn": ("-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "--log-level", level),
         }[server]
         with self.start(sys.executable, *command, "omr_project.asgi:application") as process:
             url = f"http://127.0.0.1:{port}"

@@ -21,6 +21,24 @@ def live(request: pytest.FixtureRequest, migrated: Path, tmp_path_factory: pytes
         yield live
 
 
+STRICT = {
+    "STREAM_RIGHTS_SECONDS": "1",
+    "STREAM_STALLED_SECONDS": "2",
+    "STREAMS_PER_USER": "5",
+    "LOG_FORMAT": "json",
+    "LOG_LEVEL": "DEBUG",
+}
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def strict(request: pytest.FixtureRequest, migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A site that is short of patience and writes down all it can; each test takes users and batches of its own."""
+    var = tmp_path_factory.mktemp(f"strict-{request.param}") / "var"
+    shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
+    with serving(Site(var, STRICT), request.param, talkative=True) as live:
+        yield live
+
+
 @pytest.fixture
 def batch(live: Live) -> str:
     """A batch of ann's, without events."""

@@ -100,6 +100,10 @@ class Live:
         url = self.site.environment.get("REDIS_URL") or (self.site.var / "redis" / "url").read_text().strip()
         return redis.Redis.from_url(url, decode_responses=True)
 
+    def logs(self) -> str:
+        """Return what all processes of the site have written down."""
+        return "".join(path.read_text() for path in (self.site.var / "logs").glob("*.log"))
+
     def server_status(self, name: str) -> int:
         """Return a number from the kernel's account of the web server: ``Threads``, or ``VmRSS`` in KB."""
         lines = Path(f"/proc/{server_pid(self.url)}/status").read_text().splitlines()
@@ -118,9 +122,9 @@ def server_pid(url: str) -> int:
 
 
 @contextmanager
-def serving(site: Site, server: str) -> Iterator[Live]:
-    """Serve ``site`` and start its writer."""
-    with writing(site) as writer, site.serve(server) as url:
+def serving(site: Site, server: str, *, talkative: bool = False) -> Iterator[Live]:
+    """Serve ``site`` and start its writer; ``talkative``: the server's log says all that it can."""
+    with writing(site) as writer, site.serve(server, talkative=talkative) as url:
         ann = writer.add_user("ann")
         yield Live(site, url, writer, ann["token"], ann["session"])
 

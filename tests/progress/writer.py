@@ -51,6 +51,51 @@ def grant(batch: str, user: str) -> None:
     BatchAccess.objects.create(batch_id=batch, user=User.objects.get(username=user))
 
 
+def revoke(batch: str, user: str) -> None:
+    from batches.models import BatchAccess
+
+    BatchAccess.objects.get(batch=batch, user__username=user).delete()
+
+
+def deactivate(user: str) -> None:
+    from django.contrib.auth.models import User
+
+    User.objects.filter(username=user).update(is_active=False)
+
+
+def change_password(user: str) -> None:
+    from django.contrib.auth.models import User
+
+    one = User.objects.get(username=user)
+    one.set_password("another one")
+    one.save()
+
+
+def log_out(session: str) -> None:
+    """End the session whose cookie is ``session``."""
+    from django.contrib.sessions.models import Session
+
+    Session.objects.get(pk=session).delete()
+
+
+def delete_batch(batch: str) -> None:
+    from batches.models import Batch
+
+    Batch.objects.get(pk=batch).delete()
+
+
+def end_batch(batch: str, hours_ago: float) -> None:
+    """Write that ``batch`` was completed so long ago; tells nobody."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from batches.models import Batch, BatchStatus
+
+    ended = timezone.now() - timedelta(hours=hours_ago)
+    Batch.objects.filter(pk=batch).update(status=BatchStatus.COMPLETED, finished_at=ended)
+
+
 def publish(batch: str, messages: list[str], stage: str, attempt: int) -> int:
     """Publish an event for each message; give the position of the last."""
     from progress.events import ProcessingStage, Report
@@ -81,6 +126,12 @@ COMMANDS = {
     "user": add_user,
     "batch": add_batch,
     "grant": grant,
+    "revoke": revoke,
+    "deactivate": deactivate,
+    "change_password": change_password,
+    "log_out": log_out,
+    "delete_batch": delete_batch,
+    "end_batch": end_batch,
     "publish": publish,
     "rows": rows,
     "messages": messages,
