@@ -126,14 +126,15 @@ def measure(way: Way, covers: int, sheets: int, options: argparse.Namespace) -> 
     verdicts = _judge(row, pages, covers, document)
     for number, (page, verdict) in enumerate(zip(pages, verdicts, strict=True)):
         code = made[number][0] if number < covers else None
-        is_right = row.add_sheet(verdict) if code is None else row.add_cover(code, verdict)
+        is_right = row.add_cover(code, verdict) if code else row.add_sheet(verdict)
         if not is_right:
-            _tell(row, f"{way.name}-{'sheet' if code is None else 'cover'}-{number}", verdict, page, options.keep)
+            name = f"{way.name}-cover-{number}" if code else f"{way.name}-sheet-{number - covers}"
+            _tell(row, name, verdict, page, options.keep)
     return row
 
 
 def _judge(row: Row, pages: Sequence[bytes], covers: int, document: str) -> list[Verdict]:
-    """Return what the workers say of ``pages``, of which the first ``covers`` are covers; their time goes to ``row``."""
+    """Return what the workers say of ``pages``, of which the first ones are covers; their time goes to ``row``."""
     if not pages:
         return []
     with TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ from omr.alignment import find_turns
 from omr.errors import BlankPage
 from omr.fiducials import find_fiducials, find_upper_fiducials
 from omr.image import decode, decode_head, refuse_blank
-from omr.qr import read_codes, shows_code
+from omr.qr import read_codes, read_spoilt_codes, shows_code
 from omr.template import Template
 from omr.types import Gray
 
@@ -66,6 +66,8 @@ def read_candidate(data: bytes, template: Template) -> Candidate:
     if tells_sheets and _has_fiducials(gray, template):
         return Candidate(kind=Kind.SHEET)
     codes = read_codes(gray)
+    if not codes and not _is_blank(gray):
+        codes = read_spoilt_codes(gray)
     if codes or shows_code(gray):
         # Two codes on one page contradict each other: a person decides.
         return Candidate(kind=Kind.COVER, code=codes[0] if len(codes) == 1 else None)

@@ -54,11 +54,16 @@ class SpoiltSheet:
         fill_in(page, self.touches, scale, rng)
         for stroke in self.strokes:
             apply_stroke(page, stroke, scale, rng)
+        return self.spoil_print(page, rng)
+
+    def spoil_print(self, page: Gray, rng: np.random.Generator) -> bytes:
+        """Return any printed ``page`` as JPEG, after all that happens to the paper of this one and on the glass."""
+        mm = page.shape[1] / self.template.page_width * units_in_mm(self.template)
         for soil in self.on_paper:
-            page = soil(page, scale * units_in_mm(self.template), rng)
+            page = soil(page, mm, rng)
         page = lay_page(page, self.placement)
         for soil in self.on_glass:
-            page = soil(page, scale * units_in_mm(self.template), rng)
+            page = soil(page, mm, rng)
         return digitize(page, self.damage, rng)
 
     @property

@@ -1,11 +1,15 @@
 """Covers are told from sheets before anything is read."""
 
+import json
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
+from batches.workers.base import PageKind, Verdict
+from benchmarks import covers
+from benchmarks._scans import WAYS
 from omr.corners import CornerFiducials
 from omr.errors import NotAnImage
 from omr.gate import HEAD_FRACTION, Candidate, Kind, looks_like_sheet, read_candidate
@@ -131,3 +135,46 @@ def test_with_fiducials_on_covers_too_only_a_code_tells_covers_from_sheets() -> 
     assert read_candidate(sheet, template) == Candidate(kind=Kind.SHEET)
     assert read_candidate(cover_with_fiducials, template).kind is Kind.COVER
     assert read_candidate(a_white_page(), template) == Candidate(kind=Kind.NEITHER)
+
+
+@pytest.mark.parametrize("kind", ["black_streak", "broad_streak", "crumbs", "other_side"])
+def test_a_cover_is_read_through_whatever_a_sheet_can_be_read_through(kind: str) -> None:
+    way = next(way for way in WAYS if way.name == kind)
+
+    for number in range(2 * len(way.cover_strengths)):
+        code, page = way.scan_cover(STANDARD, number, seed=3, dpi=150)
+
+        assert read_candidate(page, STANDARD) == Candidate(kind=Kind.COVER, code=code), number
+
+
+def test_bubbles_are_not_taken_for_a_code_where_a_poor_scan_lost_its_fiducials() -> None:
+    way = next(way for way in WAYS if way.name == "harsh_100_dpi")
+
+    for number in range(10):
+        pixels = pixels_of(way.scan_sheet(STANDARD, number, seed=99, dpi=100))
+        for rows in (slice(0, 130), slice(-130, None)):
+            pixels[rows, :100] = pixels[rows, -100:] = 230
+
+        assert read_candidate(as_file(pixels), STANDARD) == Candidate(kind=Kind.NEITHER), number
+
+
+def test_the_benchmark_counts_every_page_of_every_way(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        covers.main(["--covers", "37", "--sheets", "49", "--dpi", "100"])
+
+    *rows, total = map(json.loads, capsys.readouterr().out.splitlines())
+    assert ended.value.code == 0
+    assert (total["recall"], total["wrong_code"], total["sheets_taken_for_covers"]) == (1.0, 0, 0)
+    assert [row["kind"] for row in rows] == [way.name for way in WAYS]
+    assert (sum(row["found"] for row in rows), total["sheets"]) == (37, 49)
+    assert all(row["sheets"] == 1 for row in rows)
+
+
+def test_the_benchmark_fails_when_a_cover_is_not_read() -> None:
+    row = covers.Row()
+
+    row.add_cover("14900113", Verdict(kind=PageKind.COVER, code="14900113"))
+    assert row.is_right
+
+    row.add_cover("14900113", Verdict(kind=PageKind.COVER))
+    assert not row.is_right
