@@ -3,21 +3,25 @@
 Django runs each request in a thread-sensitive context: a stream that stayed inside would hold an operating system
 thread, and a database connection after one query, for as long as somebody watches. So the head of an ``EventStream``
 goes out after Django's full cycle (middleware, login, view), that context is closed, and only then the body is sent.
+
+The cycle itself runs in one thread, from the first middleware to the view: each of them is synchronous, and Django's
+asynchronous cycle would change threads some twenty times for a request.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import structlog
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.handlers.asgi import ASGIHandler
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from progress import sse
 from progress.flow import Send, waiting_for_room
+from progress.threads import RequestThreads, Turn, Turns
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -49,6 +53,7 @@ class _Exchange:
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self.send = send
+        self.turn: Turn | None = None
         self.frames: AsyncGenerator[bytes, None] | None = None
         self.is_over = False
 
@@ -59,17 +64,36 @@ class _Exchange:
         return message
 
     async def __call__(self, message: Message) -> None:
+        if self.turn is not None:
+            self.turn.end()  # with its head an answer has cost all that it costs at once
         await self.send(message)
 
 
 class StreamingASGIHandler(ASGIHandler):
     """Django's handler, with the hand-off."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._threads = RequestThreads()
+        self._turns = Turns()
+
+    def load_middleware(self, is_async: bool = False) -> None:  # noqa: ARG002 - Django asks for the asynchronous chain
+        """Build the synchronous chain."""
+        super().load_middleware(is_async=False)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        """Run the chain in the thread of the request."""
+        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
+
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"Only HTTP is served here; got a connection of type {scope['type']!r}")
         exchange = _Exchange(receive, send)
-        async with ThreadSensitiveContext():
+        async with AsyncExitStack() as stack:
+            if _wants_events(scope):
+                exchange.turn = await stack.enter_async_context(self._turns.wait())
+            thread = stack.enter_context(self._threads.lend())
+            await stack.enter_async_context(ThreadSensitiveContext(executor=thread))
             await self.handle(scope, exchange.receive, exchange)
         if exchange.frames is not None:
             await _send_body(exchange.frames, exchange)
@@ -83,6 +107,13 @@ class StreamingASGIHandler(ASGIHandler):
             send.frames = response.frames
         else:
             await super().send_response(response, send)
+
+
+def _wants_events(scope: Mapping[str, Any]) -> bool:
+    """Return whether this is how browsers open a stream: nothing is to be received, and little to be sent before it."""
+    headers = dict(scope["headers"])
+    has_body = b"content-length" in headers or b"transfer-encoding" in headers
+    return scope["method"] == "GET" and headers.get(b"accept") == sse.MEDIA_TYPE.encode() and not has_body
 
 
 def _headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:

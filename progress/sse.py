@@ -2,7 +2,8 @@
 
 from progress.events import BatchProgressEvent, ProcessingStage
 
-CONTENT_TYPE = "text/event-stream; charset=utf-8"
+MEDIA_TYPE = "text/event-stream"
+CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
 
 COMMENT = b":\n\n"
 """What clients pass over: it shows that the connection lives."""

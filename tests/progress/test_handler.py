@@ -1,6 +1,7 @@
 """The hand-off: what the server is told, and what is over before the body begins."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from progress.handler import EventStream, StreamingASGIHandler
+from progress.threads import OPENINGS_AT_ONCE
 
 happened: list[str] = []
 
@@ -41,7 +43,24 @@ async def plain(_request: HttpRequest) -> HttpResponse:
     return HttpResponse("plain")
 
 
-urlpatterns = [path("broken", broken), path("endless", endless), path("plain", plain)]
+def thread(_request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(threading.get_ident()))
+
+
+async def crowded(request: HttpRequest) -> EventStream:
+    happened.append("came")
+    await asyncio.sleep(0.002)  # so that all who may come at once do
+    happened.append("let in")
+    return await endless(request)
+
+
+urlpatterns = [
+    path("broken", broken),
+    path("endless", endless),
+    path("plain", plain),
+    path("thread", thread),
+    path("crowded", crowded),
+]
 pytestmark = pytest.mark.urls(__name__)
 
 
@@ -49,7 +68,8 @@ class Connection:
     """A web server's end of one request; ``leave`` is what it says when the client has gone."""
 
     def __init__(self, name: str) -> None:
-        self.scope = {"type": "http", "method": "GET", "path": f"/{name}", "headers": [(b"host", b"localhost")]}
+        headers = [(b"host", b"localhost"), (b"accept", b"text/event-stream")]
+        self.scope = {"type": "http", "method": "GET", "path": f"/{name}", "headers": headers}
         self.sent: list[Mapping[str, Any]] = []
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._inbox.put_nowait({"type": "http.request", "body": b""})
@@ -60,8 +80,8 @@ class Connection:
     async def send(self, message: Mapping[str, Any]) -> None:
         self.sent.append(message)
 
-    async def serve(self) -> None:
-        await StreamingASGIHandler()(self.scope, self._inbox.get, self.send)
+    async def serve(self, handler: StreamingASGIHandler | None = None) -> None:
+        await (handler or StreamingASGIHandler())(self.scope, self._inbox.get, self.send)
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +134,27 @@ async def test_other_answers_go_out_as_ever() -> None:
 
     assert [message["type"] for message in connection.sent] == ["http.response.start", "http.response.body"]
     assert connection.sent[1]["body"] == b"plain"
+
+
+async def test_one_request_after_the_other_has_the_same_thread() -> None:
+    handler, connections = StreamingASGIHandler(), [Connection("thread") for _ in range(5)]
+
+    for connection in connections:
+        await connection.serve(handler)
+
+    assert len({connection.sent[1]["body"] for connection in connections}) == 1
+
+
+async def test_viewers_who_come_all_at_once_are_let_in_a_few_at_a_time_and_all_stay() -> None:
+    handler, connections = StreamingASGIHandler(), [Connection("crowded") for _ in range(40)]
+
+    serving = [asyncio.create_task(connection.serve(handler)) for connection in connections]
+    while not all(len(connection.sent) > 2 for connection in connections):
+        await asyncio.sleep(0.001)
+
+    assert not any(task.done() for task in serving)
+    inside = [happened[: at + 1].count("came") - happened[:at].count("let in") for at in range(len(happened))]
+    assert 1 < max(inside) <= OPENINGS_AT_ONCE
+    for connection in connections:
+        connection.leave()
+    await asyncio.wait_for(asyncio.gather(*serving), 5)
