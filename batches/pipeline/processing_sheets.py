@@ -1,9 +1,7 @@
 """The stage that has every sheet read."""
 
 import time
-from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass, field
 
 from batches import wording
 from batches.page_index import ArchiveIndex
@@ -13,11 +11,10 @@ from batches.pipeline.stored import missing_pages, stored_records
 from batches.pipeline.suspicion import Suspicion
 from batches.pipeline.workspace import Plan
 from batches.workers.base import Job
+from progress.pace import Pace
 
 SHORTEST_PAUSE_SECONDS = 1.0  # between two lines of progress
 LONGEST_PAUSE_SECONDS = 4.5  # the contract says 5, and a wait lasts up to a quarter of a second
-RATE_SECONDS = 15.0
-"""How far back the rate looks: short enough to follow, long enough not to jump with every chunk."""
 
 
 def process_sheets(run: Run) -> None:
@@ -59,35 +56,24 @@ def _count_what_is_there(run: Run, plan: Plan, doubted: Collection[int]) -> set[
     return set(reviews)
 
 
-@dataclass
 class _Progress:
     """Tells how far it is: at most once a second, and at least every five, moved or not."""
 
-    run: Run
-    total: int
-    told_at: float = field(default_factory=time.monotonic)
-    told: int = 0
-    seen: deque[tuple[float, int]] = field(default_factory=deque)  # when, how many were done; the last RATE_SECONDS
+    def __init__(self, run: Run, total: int) -> None:
+        self._run = run
+        self._total = total
+        self._told_at = time.monotonic()
+        self._told = 0
+        self._pace = Pace()
+        self._pace.move(self._told_at, run.batch.processed_count)  # what an earlier attempt has read is no pace of ours
 
     def look(self) -> None:
-        self.run.check()
-        now, done = time.monotonic(), self.run.batch.processed_count
-        pause = SHORTEST_PAUSE_SECONDS if done > self.told else LONGEST_PAUSE_SECONDS
-        if now - self.told_at < pause or done == self.total:
+        self._run.check()
+        now, done = time.monotonic(), self._run.batch.processed_count
+        self._pace.move(now, done)
+        pause = SHORTEST_PAUSE_SECONDS if done > self._told else LONGEST_PAUSE_SECONDS
+        if now - self._told_at < pause or done == self._total:
             return
-        rate = self._rate(now, done)
-        self.told_at, self.told = now, done
-        self.run.report(
-            wording.sheets_read(done, self.total),
-            100 * done / self.total,
-            rate_per_second=rate and round(rate, 1),
-            eta_seconds=round((self.total - done) / rate, 1) if rate else None,
-        )
-
-    def _rate(self, now: float, done: int) -> float | None:
-        """Return sheets a second; None while nothing is known."""
-        self.seen.append((now, done))
-        while now - self.seen[0][0] > RATE_SECONDS and len(self.seen) > 2:
-            self.seen.popleft()
-        since, before = self.seen[0]
-        return (done - before) / (now - since) if done > before else None
+        self._told_at, self._told = now, done
+        message, percent = wording.sheets_read(done, self._total), 100 * done / self._total
+        self._run.report(message, percent, self._pace.tell(now, self._total - done))

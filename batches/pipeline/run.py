@@ -15,6 +15,7 @@ from batches.workers.base import Chunk, Place, Workers
 from batches.workers.records import Form
 from progress.events import BatchProgressEvent, ProcessingStage
 from progress.models import ProgressEvent
+from progress.pace import UNKNOWN, Estimate
 from progress.publisher import publish_progress
 
 CHECK_SECONDS = 0.5
@@ -69,19 +70,17 @@ class Run:
         """Tell that the stage has done, and left, all it should."""
         self._tell(message, 100.0)
 
-    def report(
-        self, message: str, percent: float, *, rate_per_second: float | None = None, eta_seconds: float | None = None
-    ) -> None:
+    def report(self, message: str, percent: float, pace: Estimate = UNKNOWN) -> None:
         """Tell how far the stage has come; never less than was told before."""
         percent = max(self.floor, min(percent, BEFORE_THE_END))
-        self._tell(message, percent, rate_per_second=rate_per_second, eta_seconds=eta_seconds)
+        self._tell(message, percent, pace)
 
-    def _tell(self, message: str, percent: float, **more: float | None) -> None:
+    def _tell(self, message: str, percent: float, pace: Estimate = UNKNOWN) -> None:
         self.lease.require()
         self.batch.stage = self.stage
         self.take_time()
         self.batch.save(update_fields=COUNT_FIELDS)
-        report = report_of(self.batch, self.stage, message, progress_percentage=percent, **more)
+        report = report_of(self.batch, self.stage, message, progress_percentage=percent, **pace.told())
         self.listener(publish_progress(self.batch.pk, report))
 
     def take_time(self) -> None:

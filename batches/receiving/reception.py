@@ -9,7 +9,9 @@ import hmac
 import threading
 import time
 from datetime import timedelta
+from functools import lru_cache
 from typing import Self
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -26,12 +28,22 @@ from batches.uploads.protocol import Append, Refused
 from batches.uploads.store import Appender, LengthExceeded, UploadBusy, UploadStore
 from progress.events import ProcessingStage
 from progress.models import ProgressEvent
+from progress.pace import UNKNOWN, Estimate, Pace
 from progress.publisher import publish_progress
 
 HOLDER = "upload door"  # one name for all doors, so that one that died is no hindrance to the next
 LEASE = timedelta(seconds=60)
 LOOK_SECONDS = 1.0  # between two looks whether somebody cancelled the batch
 STILL_SECONDS = 60.0  # a longer pause between two requests is no working time
+
+
+UPLOADS_MOST = 256
+
+
+@lru_cache(UPLOADS_MOST)
+def _pace_of(_batch_id: UUID) -> Pace:
+    """Return how fast an upload is, kept between its requests; one that is forgotten is measured anew."""
+    return Pace()
 
 
 class Reception:
@@ -53,6 +65,8 @@ class Reception:
         self._opened = self._looked = time.monotonic()
         self._cancelled = False
         self._turn = threading.RLock()
+        self._pace = _pace_of(batch.pk)
+        self._pace.move(self._worked_before, self.offset)
 
     @classmethod
     def open(cls, batch: Batch, append: Append, store: UploadStore) -> Self:
@@ -103,6 +117,7 @@ class Reception:
                 self._appender.append(piece)
             except LengthExceeded as error:
                 raise _too_long(self._appender) from error
+            self._pace.move(self._worked_seconds(), self.offset)
             if self._digest:
                 self._digest.update(piece)  # nothing is reported before it is known to be right
             else:
@@ -201,20 +216,19 @@ class Reception:
 
     def _report_chunks(self) -> None:
         for chunk in chunks_between(self.offset, self.batch.size_bytes, reported=self._reported):
-            self._tell(wording.chunk_uploaded(chunk.number, chunk.total, chunk.size_bytes), chunk.percent)
+            message = wording.chunk_uploaded(chunk.number, chunk.total, chunk.size_bytes)
+            to_come = self.batch.size_bytes - self.offset
+            self._tell(message, chunk.percent, self._pace.tell(self._worked_seconds(), to_come) if to_come else UNKNOWN)
             self._reported = chunk.number
 
-    def _tell(self, message: str, percent: float) -> None:
-        worked = self._worked_seconds()
-        to_come = self.batch.size_bytes - self.offset
-        eta = round(worked * to_come / self.offset, 1) if to_come and worked >= 1 else None
+    def _tell(self, message: str, percent: float, pace: Estimate = UNKNOWN) -> None:
         report = report_of(
             self.batch,
             ProcessingStage.UPLOADING,
             message,
             progress_percentage=percent,
-            elapsed_seconds=int(worked),
-            eta_seconds=eta,
+            elapsed_seconds=int(self._worked_seconds()),
+            **pace.told(),
         )
         publish_progress(self.batch.pk, report)
 
