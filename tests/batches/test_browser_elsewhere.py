@@ -59,6 +59,22 @@ SCRIPTS = {
         const answer = await fetch(`${api}${path}`, {headers});
         return {status: answer.status, text: await answer.text()};
     }""",
+    "event_source": """async ({api, token, batch}) => {
+        const headers = {Authorization: `Bearer ${token}`, "Content-Type": "application/json"};
+        const asked = await fetch(`${api}/api/tickets`, {method: "POST", headers, body: JSON.stringify({batch})});
+        const {ticket} = await asked.json();
+        const source = new EventSource(`${api}/api/batches/${batch}/stream?ticket=${encodeURIComponent(ticket)}`);
+        const seen = [];
+        return await new Promise((resolve, reject) => {
+            const note = ({lastEventId, data}) => seen.push([lastEventId, JSON.parse(data).message]);
+            source.addEventListener("progress", note);
+            source.addEventListener("complete", event => {
+                source.close();
+                resolve([...seen, [event.lastEventId, "complete"]]);
+            });
+            source.onerror = () => reject(new Error("the connection was lost or refused"));
+        });
+    }""",
     "tus": """async ({api, token, metadata, bytes}) => {
         const content = new Uint8Array(300000).fill(7);
         const known = {Authorization: `Bearer ${token}`, "Tus-Resumable": "1.0.0", "X-Request-ID": "seven"};
@@ -161,6 +177,15 @@ def test_a_page_elsewhere_follows_a_batch_from_where_it_was(elsewhere: Elsewhere
 
     assert seen["status"] == 200
     assert [line for line in seen["text"].splitlines() if line.startswith("id:")] == ["id: 3", "id: 4"]
+
+
+def test_an_event_source_elsewhere_opens_with_a_ticket(elsewhere: Elsewhere, site: Site) -> None:
+    batch = uuid4()
+    tell(site, f"BATCH = UUID('{batch}')\na_batch(id=BATCH, status='completed')\npublish('one', 'two', 'end')")
+
+    seen = elsewhere.run("event_source", token=elsewhere.login(), batch=str(batch))
+
+    assert seen == [["1", "one"], ["2", "two"], ["3", "complete"]]
 
 
 def test_a_page_elsewhere_reads_why_it_is_refused(elsewhere: Elsewhere) -> None:

@@ -181,6 +181,39 @@ def test_an_upload_is_seen_while_it_arrives_and_counted_with_its_bytes(served: t
     assert figures("omr_batches", status="queued") == 1
 
 
+def test_open_streams_and_what_they_deliver_are_counted_and_why_they_ended(served: tuple[Site, str]) -> None:
+    site, url = served
+    with closing(Tus.login(url, "ann")) as ann:
+        stream = f"/api/batches/{ann.begin(SIZE_BYTES).rpartition('/')[2]}/stream"
+        before = scrape(url)
+        with ann.http.stream("GET", stream), ann.http.stream("GET", "/api/stream"):
+            wait_until(lambda: scrape(url)("omr_streams_open", kind="one") == 1)
+            assert scrape(url)("omr_streams_open", kind="all") == 1
+            tell(site, PUBLISH.format(batch=stream.split("/")[3]))
+            wait_until(lambda: scrape(url)("omr_stream_events_delivered_total") > 1)
+        wait_until(lambda: scrape(url)("omr_streams_open", kind="one") == 0)
+
+    after = scrape(url)
+    assert after("omr_streams_opened_total", kind="one") - before("omr_streams_opened_total", kind="one") == 1
+    ended = {"kind": "all", "reason": "left"}
+    assert after("omr_streams_ended_total", **ended) - before("omr_streams_ended_total", **ended) == 1
+    assert after("omr_stream_bytes_delivered_total") > 300
+    assert after("omr_streams_ended_total", kind="one", reason="slow") == 0
+
+
+PUBLISH = """
+from uuid import UUID
+from progress.events import ProcessingStage, Report
+from progress.publisher import publish_progress
+for message in ("one", "two"):
+    publish_progress(UUID({batch!r}), Report(stage=ProcessingStage.UPLOADING, message=message))
+"""
+
+
+def tell(site: Site, code: str) -> None:
+    site.manage("shell", "--no-imports", "-c", code)
+
+
 def test_a_web_process_says_what_it_is(served: tuple[Site, str]) -> None:
     text = httpx.get(f"{served[1]}/metrics").text
 

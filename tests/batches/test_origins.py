@@ -139,6 +139,25 @@ def test_nothing_but_the_api_is_for_pages_of_other_origins(api: Api, address: st
     assert cors_of(api.get(address)) == {}
 
 
+def test_a_refusal_by_right_or_by_limit_may_be_read_as_well(site: Site) -> None:
+    site.environment |= {"FRONT_END_ORIGINS": FRIEND, "STREAMS_PER_USER": "1", "LOGIN_ATTEMPTS": "1"}
+    for name in ("ann", "bob", "eve"):
+        site.add_user(name)
+    with site.serve("uvicorn") as url, closing(Tus.login(url, "ann")) as ann, closing(Tus.login(url, "bob")) as bob:
+        stream = f"/api/batches/{ann.begin(SIZE_BYTES).rpartition('/')[2]}/stream"
+        denied = bob.http.get(stream, headers={"Origin": FRIEND})
+        with ann.http.stream("GET", stream, headers={"Origin": FRIEND}) as opened:
+            one_too_many = ann.http.get(stream, headers={"Origin": FRIEND})
+        wrong = {"username": "eve", "password": "guessed"}
+        locked = [httpx.post(f"{url}/api/auth/login", json=wrong, headers={"Origin": FRIEND}) for _ in range(2)][-1]
+
+    answers = (denied, opened, one_too_many, locked)
+    assert [answer.status_code for answer in answers] == [403, 200, 429, 429]
+    assert all(answer.headers[f"{CORS}allow-origin"] == FRIEND for answer in answers)
+    assert opened.headers["Content-Type"].startswith("text/event-stream")
+    assert "retry-after" in listed(locked.headers[f"{CORS}expose-headers"])
+
+
 def test_nobody_is_let_in_unless_somebody_is_named(site: Site) -> None:
     with site.serve("uvicorn") as url:
         answers = [httpx.get(f"{url}{address}", headers={"Origin": FRIEND}) for address in DOORS]
