@@ -1,7 +1,7 @@
 """Writing the log: a row first, then Redis, then a word to the web processes.
 
-Only the row can fail a caller. The other two may be lost at any time: the next event writes Redis anew, and the web
-processes look into the table every two seconds.
+Only the row can fail a caller. The other two may be lost at any time: the next event writes Redis anew, or
+``tell_again`` where there is none; and the web processes look into the table every two seconds.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from uuid import UUID
 import redis
 import structlog
 from channels.layers import get_channel_layer
+from django.db import Error as DatabaseError
 from django.db import IntegrityError, transaction
 
 from progress import log, metrics
@@ -34,6 +35,8 @@ _redis_backoff = Backoff()
 # Where the batches that this process writes are, so that the table is not asked for each event. Only a guess: the
 # table takes no number twice.
 _positions: dict[UUID, int] = {}
+# Batches of which Redis has missed the latest event: the next one makes good for it, but there may be none.
+_untold: set[UUID] = set()
 
 
 def publish_progress(batch_id: UUID, report: Report) -> BatchProgressEvent:
@@ -48,7 +51,8 @@ def publish_progress(batch_id: UUID, report: Report) -> BatchProgressEvent:
     """
     began = time.perf_counter()
     event = _write_row(batch_id, report)
-    _tell(event)
+    if _tell(event):
+        tell_again()
     metrics.published(time.perf_counter() - began)
     logger.info("batch_progress", batch_id=str(batch_id), seq=event.seq, stage=event.stage.value, message=event.message)
     return event
@@ -98,17 +102,39 @@ def _insert(batch_id: UUID, seq: int, report: Report) -> BatchProgressEvent:
     return event
 
 
-def _tell(event: BatchProgressEvent) -> None:
-    if not _redis_backoff.may_try():
-        return
+def tell_again() -> None:
+    """Tell of the batches that ended while Redis was away, as long as their writer lives; cheap when there are none."""
+    try:
+        for batch_id in list(_untold):
+            latest = log.read_latest(batch_id)
+            if latest is None:
+                _untold.discard(batch_id)  # deleted meanwhile
+            elif not _tell(latest):
+                return
+    except DatabaseError as error:
+        logger.warning("log_unreadable", error=str(error))
+
+
+def _tell(event: BatchProgressEvent) -> bool:
+    """Return whether Redis and the web processes know of ``event`` now."""
+    if _redis_backoff.may_try() and _try_to_tell(event):
+        _untold.discard(event.batch_id)
+        return True
+    if len(_untold) < POSITIONS_MOST:
+        _untold.add(event.batch_id)
+    return False
+
+
+def _try_to_tell(event: BatchProgressEvent) -> bool:
     try:
         log.append(event)
         _bridge().run(_send_to_group(event), GROUP_SEND_SECONDS)
     except AWAY as error:
         _redis_backoff.failed()
         logger.warning("redis_away", batch_id=str(event.batch_id), seq=event.seq, error=str(error))
-    else:
-        _redis_backoff.worked()
+        return False
+    _redis_backoff.worked()
+    return True
 
 
 async def _send_to_group(event: BatchProgressEvent) -> None:

@@ -22,7 +22,7 @@ from batches.pipeline.runner import Runner
 from batches.pipeline.uploading import arrived_uploads
 from batches.reports import waiting_report, waits_for
 from progress import log
-from progress.publisher import publish_progress
+from progress.publisher import publish_progress, tell_again
 
 LOOK_SECONDS = 0.5
 WAITING_SECONDS = 2.0  # between two looks at what queued batches wait for
@@ -61,6 +61,7 @@ class Watch:
             if time.monotonic() >= self._not_before and len(self._working) < self._slots:
                 self._take()
             self._tell_waiting()
+            tell_again()
         except DatabaseError:
             # A runner outlives a database that is away for a while.
             logger.warning("database_away", exc_info=True)

@@ -126,6 +126,21 @@ def test_a_full_redis_stops_nobody_and_is_made_good_when_there_is_room(
     assert seqs == table_of(writer, batch) == list(range(1, seqs[-1] + 1))
 
 
+def test_an_end_that_redis_missed_is_made_good_by_its_writer_when_it_tells_of_something_else(
+    own_redis: "redis.Redis", writer: Writer
+) -> None:
+    ended, other = str(uuid.uuid4()), str(uuid.uuid4())
+    writer.publish(ended, "event 1")
+    own_redis.config_set("maxmemory", "1")
+    writer.publish(ended, "end", stage="completed")
+    own_redis.config_set("maxmemory", "0")
+
+    _publish_until_heard(own_redis, writer, other)
+
+    assert [event.message for event in log_of(own_redis, ended)] == ["event 1", "end"]
+    assert "end" in str(own_redis.get(f"batch:{ended}:progress:current"))
+
+
 def _publish_until_heard(client: "redis.Redis", writer: Writer, batch: str) -> None:
     """Publish until Redis has what was published: a writer does not try again at once."""
     deadline = time.monotonic() + 10
