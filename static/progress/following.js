@@ -142,7 +142,8 @@ export class Following {
     if (askedMs || this.#failures >= FAILURES_BEFORE_POLLING) this.#startPolling();
     if (!this.#polling) this.#show("reconnecting");
     const longest = isSilent ? this.#timing.longestRetryAfterSilence : this.#timing.longestRetry;
-    return spread(Math.max(askedMs, Math.min(longest, this.#retry * 2 ** (this.#failures - 1))));
+    const doubled = Math.min(longest, this.#retry * 2 ** (this.#failures - 1));
+    return spread(Math.max(askedMs, this.#retry, doubled));
   }
 
   // --- Polling ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,69 @@
+"""What the tests of clients share."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser import a_browser, needs_chromium
+from tests.clients.node import a_workshop, node
+from tests.clients.proxy import Proxy, a_proxy
+from tests.elsewhere import a_front_end
+from tests.progress.live import Live, serving
+from tests.site import Site
+
+
+@contextmanager
+def a_live_site(migrated: Path, folder: Path, **environment: str) -> Iterator[Live]:
+    """Serve a new site that says something every second, fifteen times as often as at home."""
+    shutil.copytree(migrated, folder / "var", ignore=shutil.ignore_patterns("redis"))
+    with serving(Site(folder / "var", {"STREAM_QUIET_SECONDS": "1"} | environment), "uvicorn") as live:
+        yield live
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the scripts for Node and the packages that they want."""
+    node()
+    return a_workshop(tmp_path_factory.mktemp("workshop"))
+
+
+@pytest.fixture(scope="module")
+def front_end() -> Iterator[str]:
+    """The origin of a page elsewhere."""
+    with a_front_end() as origin:
+        yield origin
+
+
+@pytest.fixture(scope="module")
+def live(migrated: Path, tmp_path_factory: pytest.TempPathFactory, front_end: str) -> Iterator[Live]:
+    """A site that is being served, also to the front end elsewhere; each test takes a new batch."""
+    with a_live_site(migrated, tmp_path_factory.mktemp("live"), FRONT_END_ORIGINS=front_end) as live:
+        yield live
+
+
+@pytest.fixture
+def batch(live: Live) -> str:
+    """A batch of ann's, without events."""
+    return live.writer.add_batch()
+
+
+@pytest.fixture
+def proxy(live: Live) -> Iterator[Proxy]:
+    """A proxy in front of the site, without a fault yet."""
+    with a_proxy(port_of(live.url)) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    needs_chromium()
+    with a_browser() as chromium:
+        yield chromium
