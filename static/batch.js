@@ -49,12 +49,14 @@ function showFigures(event) {
   part("total").textContent = number.format(event.sheets_total);
   part("review").textContent = number.format(event.sheets_review);
   part("elapsed").textContent = clock(event.elapsed_seconds);
-  part("rate").textContent = event.rate_per_second == null ? "–" : `${pace(event.rate_per_second)} /s`;
+  part("rate").textContent = event.rate_per_second == null ? "–" : pace(event);
   part("eta").textContent = event.eta_seconds == null ? "–" : clock(event.eta_seconds);
 }
 
-function pace(rate) {
-  return rate >= 10 ? Math.round(rate) : rate.toFixed(1);
+function pace({ stage, rate_per_second: rate }) {
+  // Bytes of an upload, sheets otherwise.
+  const [count, unit] = stage === "uploading" ? [rate / 2 ** 20, "MB/s"] : [rate, "/s"];
+  return `${count >= 10 ? Math.round(count) : count.toFixed(1)} ${unit}`;
 }
 
 function showStep(event) {

@@ -19,7 +19,8 @@ from batches.web.covers import cover_rows, read_form
 from batches.web.doubts import doubts
 from batches.web.durations import clock
 from batches.web.stages import stage_title, steps
-from progress.events import BatchProgressEvent
+from batches.wording import MB
+from progress.events import BatchProgressEvent, ProcessingStage
 from progress.models import ProgressEvent
 
 View = Callable[..., HttpResponse]
@@ -102,9 +103,16 @@ def _pace(latest: BatchProgressEvent | None) -> dict[str, str]:
         return {"rate": "–", "eta": "–"}
     rate, eta = latest.rate_per_second, latest.eta_seconds
     return {
-        "rate": "–" if rate is None else f"{rate:.0f} /s" if rate >= 10 else f"{rate:.1f} /s",
+        "rate": "–" if rate is None else _per_second(rate, latest.stage),
         "eta": "–" if eta is None else clock(eta),
     }
+
+
+def _per_second(rate: float, stage: ProcessingStage) -> str:
+    """Return bytes of an upload as MB, and sheets as they are; as static/batch.js does."""
+    unit = "MB/s" if stage is ProcessingStage.UPLOADING else "/s"
+    count = rate / MB if stage is ProcessingStage.UPLOADING else rate
+    return f"{count:.0f} {unit}" if count >= 10 else f"{count:.1f} {unit}"
 
 
 def _read_log(batch: Batch) -> list[BatchProgressEvent]:

@@ -466,3 +466,18 @@ def test_an_upload_made_just_after_its_runner_died_is_told_so(door: Door):
 
     assert "Waiting: no runner is active" not in door.ann.messages(address)
     until(lambda: "Waiting: no runner is active" in door.ann.messages(address))
+
+
+def test_each_chunk_tells_how_fast_bytes_come_and_what_is_left_across_requests(uvicorn: Door) -> None:
+    content = a_zip(151 * MB)
+    address = uvicorn.ann.begin(len(content))
+    for start in range(0, len(content), 19 * MB):  # most chunks end in the middle of a request
+        uvicorn.ann.patch(address, content[start : start + 19 * MB], start).raise_for_status()
+        time.sleep(0.3)  # a line is slower than loopback
+
+    *chunks, last = [event for event in uvicorn.ann.events(address) if str(event["message"]).startswith("Chunk")]
+    assert len(chunks) == 3
+    for event in chunks:
+        assert 2 * MB < float(str(event["rate_per_second"])) < 2000 * MB
+        assert 0 <= float(str(event["eta_seconds"])) < 60
+    assert (last["rate_per_second"], last["eta_seconds"]) == (None, None)  # all is here

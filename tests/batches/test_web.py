@@ -178,6 +178,18 @@ def test_the_first_paint_shows_the_latest_event_the_log_and_where_the_stream_goe
     assert 'data-stage="uploading"' not in shown  # a local ZIP is not uploaded
 
 
+def test_the_pace_of_an_upload_is_shown_in_megabytes(client: Client) -> None:
+    batch = a_batch()
+    message, rate = "Chunk 3/143 uploaded (50.00MB)", 11.5 * 2**20
+    publish_progress(batch.pk, a_report(ProcessingStage.UPLOADING, message, rate_per_second=rate, eta_seconds=610))
+    client.force_login(a_user())
+
+    shown = page(client, f"/batches/{batch.pk}")
+
+    assert "12 MB/s" in shown
+    assert "10:10" in shown
+
+
 def test_a_batch_without_an_event_has_a_page(client: Client) -> None:
     batch = a_batch()
     client.force_login(a_user())
