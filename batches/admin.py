@@ -131,6 +131,7 @@ class SheetTemplateForm(forms.ModelForm):
 @admin.register(SheetTemplate)
 class SheetTemplateAdmin(admin.ModelAdmin):
     form = SheetTemplateForm
+    exclude = ["answer_key"]  # comes and is checked with the folder
     list_display = ["slug", "name", "updated_at"]
     search_fields = ["slug", "name"]
 

@@ -49,9 +49,18 @@ def index_archive(path: Path, *, name: str = "") -> tuple[Page, ...]:
     Raises:
         ArchiveRefused: it is no ZIP, broken, empty or dangerous; the sentence names the member.
     """
+    members = index_members(path, name=name)
+    if not any(_suffix(member.member) in PAGE_SUFFIXES for member in members):
+        sentence = "The ZIP has no scanned pages in it; expected JPEG, PNG or TIFF pictures, or PDF files"
+        raise ArchiveRefused(sentence, code="no_pages")
+    return members
+
+
+def index_members(path: Path, *, name: str = "", wanted: str = "the scanned pages") -> tuple[Page, ...]:
+    """Return the members of any ZIP, as ``index_archive`` does; ``wanted`` says what should be in it."""
     try:
         with path.open("rb") as file:
-            return _index(file.fileno(), _read_directory(path, name or path.name))
+            return _index(file.fileno(), _read_directory(path, name or path.name, wanted))
     except FileNotFoundError as error:
         raise ArchiveRefused(f"{name or path.name}: there is no such file any more", code="archive_missing") from error
 
@@ -62,10 +71,10 @@ class _Directory:
     start: int  # where the directory lies: all members end before it
 
 
-def _read_directory(path: Path, name: str) -> _Directory:
+def _read_directory(path: Path, name: str, wanted: str) -> _Directory:
     size_bytes = path.stat().st_size
     if not size_bytes:
-        raise ArchiveRefused(f"{name} is empty (0 bytes); give the ZIP with the scanned pages", code="archive_empty")
+        raise ArchiveRefused(f"{name} is empty (0 bytes); give the ZIP with {wanted}", code="archive_empty")
     try:
         with zipfile.ZipFile(path) as archive:
             return _Directory(archive.infolist(), archive.start_dir)
@@ -74,7 +83,7 @@ def _read_directory(path: Path, name: str) -> _Directory:
             begins_as_zip = file.read(4) == LOCAL_SIGNATURE
         if begins_as_zip:
             raise _truncated(name, f"{error}") from error
-        raise ArchiveRefused(f"{name} is not a ZIP file; give the scanned pages as one ZIP") from error
+        raise ArchiveRefused(f"{name} is not a ZIP file; give {wanted} as one ZIP") from error
 
 
 def _truncated(name: str, cause: str) -> ArchiveRefused:
@@ -88,9 +97,6 @@ def _index(descriptor: int, directory: _Directory) -> tuple[Page, ...]:
         _refuse_dangerous(member)
     _refuse_too_much(descriptor, directory)
     pages = _locate(descriptor, directory)
-    if not any(_suffix(page.member) in PAGE_SUFFIXES for page in pages):
-        sentence = "The ZIP has no scanned pages in it; expected JPEG, PNG or TIFF pictures, or PDF files"
-        raise ArchiveRefused(sentence, code="no_pages")
     return tuple(sorted(pages, key=lambda page: natural_key(page.member)))
 
 
@@ -124,7 +130,7 @@ def _suffix(name: str) -> str:
 def _refuse_too_much(descriptor: int, directory: _Directory) -> None:
     members = directory.members
     if not members:
-        raise ArchiveRefused("The ZIP is empty: there is no file in it; pack the scanned pages", code="archive_empty")
+        raise ArchiveRefused("The ZIP is empty: there is no file in it; pack it again", code="archive_empty")
     if len(members) > MOST_MEMBERS:
         raise ArchiveRefused(f"The ZIP has {len(members)} files; at most {MOST_MEMBERS} are read", code="bomb")
     unpacked = sum(member.file_size for member in members)
@@ -148,21 +154,21 @@ def _refuse_dangerous(member: zipfile.ZipInfo) -> None:
     if member.flag_bits & ENCRYPTED:
         raise ArchiveRefused(f"{_shown(name)} is encrypted; pack the ZIP without a password", code="encrypted_member")
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _unsafe(member, "is a link or a device, not a file; pack the scanned pages themselves")
+        raise _unsafe(member, "is a link or a device, not a file; pack the files themselves")
     if len(name) > MOST_NAME_LETTERS:
         raise _unsafe(member, f"has a name of {len(name)} letters; at most {MOST_NAME_LETTERS} are taken")
     if name.startswith("/") or re.match("[A-Za-z]:", name):
-        raise _unsafe(member, "has an absolute path; pack the pages with relative names")
+        raise _unsafe(member, "has an absolute path; pack the files with relative names")
     if "\\" in name or any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
         raise _unsafe(member, "has a backslash or a control character in its name; rename it")
     if ".." in name.split("/"):
-        raise _unsafe(member, "leads out of the archive (../); pack the pages with plain names")
+        raise _unsafe(member, "leads out of the archive (../); pack the files with plain names")
     if member.file_size > (MOST_PDF_BYTES if _suffix(name) == SUFFIX_OF_MANY else MOST_PAGE_BYTES):
         raise ArchiveRefused(
-            f"{_shown(name)} would unpack to {member.file_size} bytes; no page is so large", code="bomb"
+            f"{_shown(name)} would unpack to {member.file_size} bytes; no file of ours is so large", code="bomb"
         )
     if member.file_size > max(SUSPICIOUS_PAGE_BYTES, SUSPICIOUS_PAGE_RATIO * member.compress_size):
-        sentence = f"would unpack from {member.compress_size} bytes to {member.file_size}, which no scan does"
+        sentence = f"would unpack from {member.compress_size} bytes to {member.file_size}, which no picture does"
         raise ArchiveRefused(f"{_shown(name)} {sentence}; pack the scans as they are", code="bomb")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         sentence = f"{_shown(name)} is packed by method {member.compress_type}; only stored and deflated can be read"

@@ -2,8 +2,8 @@
 
     BatchError                   code and a sentence for the user; the runner records it and stops
     ├── ArchiveRefused           codes not_a_zip, archive_truncated, archive_empty, archive_missing, archive_changed,
-    │                            no_pages, unsafe_member, encrypted_member, unsupported_compression, bomb;
-    │                            names the member
+    │                            no_pages, unsafe_member, encrypted_member, unsupported_compression, bomb,
+    │                            and of a template's ZIP not_one_template; names the member
     ├── CoversUnusable           codes cover_unreadable, no_cover, sheets_before_cover, cover_repeated, no_such_page,
     │                            no_sheets; names every file
     ├── TemplateUnusable         codes unknown_template, template_invalid

@@ -29,6 +29,9 @@ class SheetTemplate(models.Model):
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=200)
     document = DocumentField(help_text="OMRChecker's template.json")
+    answer_key = DocumentField(
+        default=None, blank=True, help_text="key: OMRChecker's evaluation.json, files: the CSV that it names → text"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -39,6 +42,13 @@ class SheetTemplate(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def files(self) -> list[str]:
+        """The files that live with this template: its own, pictures, settings, and those of an answer key."""
+        key_files = ["evaluation.json", *self.answer_key["files"]] if self.answer_key else []
+        config = ["config.json"] if "config" in self.document else []
+        return ["template.json", *config, *sorted(self.document.get("files", {})), *key_files]
 
     def refuse_document(self, document: Any) -> None:
         """Raise unless ``document`` may become this template's.

@@ -33,12 +33,21 @@ def load_key(path: Path) -> AnswerKey:
     Raises:
         TemplateError: the file is not JSON, or not a key; see ``parse_key``.
     """
+    return parse_key(*read_key(path))
+
+
+def read_key(path: Path) -> tuple[Any, dict[str, bytes]]:
+    """Return what ``parse_key`` takes: the decoded JSON in the file ``path``, and the CSV file that it names.
+
+    Raises:
+        TemplateError: the file is not JSON.
+    """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         beside = {file.name: file.read_bytes() for file in path.parent.glob("*.csv") if _is_named(document, file.name)}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TemplateError(path.name, f"not readable as JSON ({error})", "give an evaluation.json") from error
-    return parse_key(document, beside)
+    return document, beside
 
 
 def _is_named(document: Any, name: str) -> bool:

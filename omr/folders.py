@@ -50,7 +50,7 @@ def read_template_folder(folder: Path, name: str = "template.json") -> dict[str,
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TemplateError(path.name, f"not readable as JSON ({error})", "give a file of JSON") from error
 
 

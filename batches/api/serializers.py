@@ -158,12 +158,43 @@ class TemplateLine(serializers.ModelSerializer[SheetTemplate]):
         fields = ["slug", "name", "created_at", "updated_at"]
 
 
+class KeptKey(serializers.Serializer[Any]):
+    """An answer key that lives with a template."""
+
+    key = serializers.JSONField(help_text="OMRChecker's evaluation.json")
+    files = serializers.DictField(
+        child=serializers.CharField(max_length=2**20, trim_whitespace=False),
+        default=dict,
+        help_text="the CSV file that the key names: name → text",
+    )
+
+    def validate(self, attrs: Any) -> Any:
+        if "key" not in attrs:  # a template may be changed in part, its key only as a whole
+            raise serializers.ValidationError({"key": ["is missing; give OMRChecker's evaluation.json"]})
+        return {"files": {}} | attrs
+
+
 class TemplateDetail(serializers.ModelSerializer[SheetTemplate]):
     document = serializers.JSONField()
+    answer_key = KeptKey(
+        required=False, allow_null=True, write_only=True, help_text="by which sheets are scored; null takes it away"
+    )
+    files = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="what lives with the template, by name"
+    )
 
     class Meta:
         model = SheetTemplate
-        fields = ["slug", "name", "document", "created_at", "updated_at"]
+        fields = ["slug", "name", "document", "answer_key", "files", "created_at", "updated_at"]
+
+    def create(self, validated_data: Any) -> SheetTemplate:
+        return SheetTemplate.objects.create(**validated_data)
+
+    def update(self, instance: SheetTemplate, validated_data: Any) -> SheetTemplate:
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        instance.save()
+        return instance
 
 
 class AccessLine(serializers.ModelSerializer[BatchAccess]):

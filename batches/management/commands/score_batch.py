@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from batches.api.downloads import read_sheets_and_answers, write_csv
 from batches.management.arguments import FAILED, WRONG_USAGE, find_batch, require_database
-from batches.management.keys import find_key
+from batches.management.keys import find_kept_key, find_key
 from batches.results import Cells, ResultTables
 from batches.scores import ScoreTable
 from omr.scoring import AnswerKey, points_text
@@ -22,15 +22,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("batch", metavar="BATCH_ID")
-        parser.add_argument("--key", type=Path, required=True, metavar="JSON", help="OMRChecker's evaluation.json")
+        parser.add_argument(
+            "--key", type=Path, metavar="JSON", help="OMRChecker's evaluation.json; the template's own when left out"
+        )
         parser.add_argument("--out", type=Path, required=True, metavar="CSV", help="the file to write: a line a sheet")
         parser.add_argument("--explain", type=Path, metavar="CSV", help="one more file: a line for each question")
 
-    def handle(self, *_: Any, batch: str, key: Path, out: Path, explain: Path | None, **__: Any) -> None:
+    def handle(self, *_: Any, batch: str, key: Path | None, out: Path, explain: Path | None, **__: Any) -> None:
         require_database()
         scored = find_batch(batch)
         template = parse_template(scored.template.document)
-        used = find_key(key, template, questions_only=True)
+        used = find_key(key, template, questions_only=True) if key else find_kept_key(scored.template)
         if not scored.has_results:
             sentence = f"batch {scored} is {scored.status}; its answers are there once the database is loaded"
             raise CommandError(sentence, returncode=FAILED)
