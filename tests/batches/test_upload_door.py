@@ -476,8 +476,10 @@ def test_each_chunk_tells_how_fast_bytes_come_and_what_is_left_across_requests(u
         time.sleep(0.3)  # a line is slower than loopback
 
     *chunks, last = [event for event in uvicorn.ann.events(address) if str(event["message"]).startswith("Chunk")]
+    known = [event for event in chunks if event["rate_per_second"] is not None]
     assert len(chunks) == 3
-    for event in chunks:
+    assert known  # not the first, where the machine had other things to do
+    for event in known:
         assert 2 * MB < float(str(event["rate_per_second"])) < 2000 * MB
         assert 0 <= float(str(event["eta_seconds"])) < 60
     assert (last["rate_per_second"], last["eta_seconds"]) == (None, None)  # all is here
