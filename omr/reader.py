@@ -12,7 +12,9 @@ from omr.foreign import measure_foreign_ink, measure_foreign_lines
 from omr.geometry import as_scanned, find_moves
 from omr.image import Picture, decode, refuse_blank
 from omr.marks import choose, decide, name_marks
+from omr.preprocessors import CropOnMarkers, CropPage, FeatureBasedAlignment
 from omr.refinement import refine
+from omr.slip import ALIKE, measure_likeness
 from omr.template import Template
 from omr.types import Fit, Gray, Mark, Move, Reading
 
@@ -75,15 +77,17 @@ def _measure(gray: Gray, template: Template, plan: Plan) -> tuple[View, Plan, In
             return fitted
     refuse_blank(gray)
     raise OtherTemplate(
-        "the page lies straight, but where the template has its bubbles other things are printed; "
-        "check that these sheets belong to this template"
+        "where the template has its bubbles other things are printed; "
+        "check that these sheets belong to this template and were fed straight"
     )
 
 
-def _fit_to_rings(view: View, _: Template, plan: Plan) -> tuple[View, Plan, Ink] | None:
+def _fit_to_rings(view: View, template: Template, plan: Plan) -> tuple[View, Plan, Ink] | None:
     """Return what was given and the ink, when the rings are where fiducials say: they say it precisely."""
     ink = measure_ink(view.gray, plan, view.placement)
     if ink is None or not are_printed(ink, plan) or (view.placement.is_torn and _lacks_print(ink)):
+        return None
+    if not template.fiducials and not measure_likeness(view.gray, plan, view.placement).is_at_its_place:
         return None
     return view, plan, ink
 
@@ -96,8 +100,15 @@ def _fit_to_any_print(view: View, template: Template, plan: Plan) -> tuple[View,
     ink = measure_ink(view.gray, refined.plan, view.placement)
     if ink is None or not refined.is_printed:
         return None
+    likeness = measure_likeness(view.gray, refined.plan, view.placement)
+    if not likeness.is_at_its_place or (likeness.alike < ALIKE and not _finds_page(template)):
+        return None
     residual = max(view.placement.residual, refined.residual_px)
     return replace(view, placement=replace(view.placement, residual=residual)), refined.plan, ink
+
+
+def _finds_page(template: Template) -> bool:
+    return any(isinstance(step, CropPage | CropOnMarkers | FeatureBasedAlignment) for step in template.steps)
 
 
 def _lacks_print(ink: Ink) -> bool:
