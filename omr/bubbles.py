@@ -74,9 +74,13 @@ class Plan:
     centres: Points  # (N, 2) template units
     field_starts: npt.NDArray[np.intp]  # (F,) first bubble of each field
     fields: npt.NDArray[np.intp]  # (N,) the field of each bubble
+    values: tuple[tuple[str], ...]  # (N,) the choice that a mark in each bubble is
     options: npt.NDArray[np.intp]  # (N,) which printed look each bubble has: the same letter, the same number
+    alike: npt.NDArray[np.intp]  # (N,) how many bubbles have the same look
     look_ranks: npt.NDArray[np.intp]  # for each look its bubble of rank LOOK_RANK, when bubbles are sorted by look
     blocks: npt.NDArray[np.intp]  # (N,) the block of each bubble
+    block_starts: npt.NDArray[np.intp]  # (B,) first bubble of each block
+    block_sizes: npt.NDArray[np.intp]  # (B,) how many bubbles each has
     sizes: tuple[Size, ...]
     halves: tuple[Half, ...]
     size_numbers: npt.NDArray[np.intp]  # (N,) place in ``sizes``
@@ -92,7 +96,7 @@ class Ground:
     places: Indices  # (N,) the bubbles' centres in the flattened picture
     paper: Floats  # (N,) gray level of the paper around each
     contrast: float  # share of the light that printed black swallows
-    scale: float  # pixels per template unit
+    sizes: tuple[tuple[tuple[float, float], tuple[float, float]], ...]  # half and paper of Plan.sizes, pixels, rounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +137,10 @@ def are_printed(ink: Ink, plan: Plan) -> bool:
     usual = _median(edge[~filled]) if not filled.all() else LEAST_RING
     seen = edge >= np.maximum(LEAST_RING, RING_SHARE * usual)
     bare = np.maximum(ink.ring, np.maximum(ink.inner, ink.outer)) < LEAST_RING
-    seen_in_block, bare_in_block = (np.bincount(plan.blocks, v) / np.bincount(plan.blocks) for v in (seen, bare))
-    is_seen = seen.mean() >= LEAST_PRINTED and seen_in_block.min() >= LEAST_PRINTED_IN_A_BLOCK
-    return bool(is_seen and bare_in_block.max() <= MOST_BARE)
+    seen_in_block, bare_in_block = (np.add.reduceat(v, plan.block_starts, dtype=np.intp) for v in (seen, bare))
+    is_seen = seen_in_block.sum() >= LEAST_PRINTED * len(seen)
+    is_seen_everywhere = (seen_in_block >= LEAST_PRINTED_IN_A_BLOCK * plan.block_sizes).all()
+    return bool(is_seen and is_seen_everywhere and (bare_in_block <= MOST_BARE * plan.block_sizes).all())
 
 
 _plans: OrderedDict[int, tuple[Template, Plan]] = OrderedDict()
@@ -171,12 +176,16 @@ def measure_ink(gray: Gray, plan: Plan, placement: Placement) -> Ink | None:
     means = np.empty((4, len(points)), dtype=np.float32)
     places = flat_indices(nearest, gray.shape[1])
     for size in plan.halves:
-        shape = _shape_at(size.half, scale, edge, (gray.shape[1], soft.shape[1]))
-        means[:3, size.members] = _measure_edges(gray, places[size.members], shape)
-        means[3, size.members] = _measure_discs(soft, ground_places[size.members], shape)
+        shape = _shape(_rounded(size.half, scale), edge, (gray.shape[1], soft.shape[1]))
+        for row, part in enumerate(shape.edges):
+            means[row, size.members] = _measure_mean(gray, places[size.members], part)
+        means[3, size.members] = _measure_mean(soft, ground_places[size.members], shape.disc)
     contrast = max(LEAST_CONTRAST, 1.0 - placement.black / _median(paper))
-    ring, inner, outer, disc = (1.0 - means / paper) / np.float32(contrast)
-    ground = Ground(soft=soft, places=ground_places, paper=paper, contrast=contrast, scale=scale)
+    means /= paper * np.float32(-contrast)  # in place, as the arrays are made for this: new ones are twice the time
+    means += 1.0 / np.float32(contrast)
+    ring, inner, outer, disc = means
+    sizes = tuple((_rounded(size.half, scale), _rounded(size.paper, scale)) for size in plan.sizes)
+    ground = Ground(soft=soft, places=ground_places, paper=paper, contrast=contrast, sizes=sizes)
     return Ink(disc=disc, ring=ring, inner=inner, outer=outer, ground=ground)
 
 
@@ -217,23 +226,15 @@ measure, and faint noise would be blown up to marks."""
 class _Shape:
     """The pixels of one bubble, as distances in a flattened picture."""
 
-    edges: Indices  # (K,) ring, inner gap, outer gap, part after part
-    parts: tuple[slice, ...]  # where each of these three lies
-    disc: Indices  # (M,) in the softened picture
+    edges: tuple[Indices, Indices, Indices]  # of ring, inner gap and outer gap
+    disc: Indices  # in the softened picture
 
 
-def _measure_edges(gray: Gray, places: Indices, shape: _Shape) -> Floats:
-    """Return the mean gray level of ring, inner gap and outer gap of each place: (3, N)."""
-    samples = gray.reshape(-1).take(shape.edges[:, None] + places, mode="clip")  # all lie inside: this skips asking
-    return np.stack(
-        [np.add.reduce(samples[part], axis=0, dtype=np.float32) / (part.stop - part.start) for part in shape.parts]
-    )
-
-
-def _measure_discs(soft: Gray, places: Indices, shape: _Shape) -> Floats:
-    """Return the mean gray level of the disc of each place: (N,)."""
-    samples = soft.reshape(-1).take(shape.disc[:, None] + places, mode="clip")
-    return np.asarray(np.add.reduce(samples, axis=0, dtype=np.float32) / len(samples), dtype=np.float32)
+def _measure_mean(picture: Gray, places: Indices, part: Indices) -> Floats:
+    """Return the mean gray level of the pixels ``part`` of the bubbles at ``places``: (N,)."""
+    samples = picture.reshape(-1).take(part[:, None] + places, mode="clip")  # all lie inside: this skips asking
+    mean: Floats = np.add.reduce(samples, axis=0, dtype=np.float32) / np.float32(len(part))
+    return mean
 
 
 def _measure_paper(soft: Gray, places: Indices, plan: Plan, scale: float) -> Floats:
@@ -255,15 +256,16 @@ def upper_two(four: Floats) -> Floats:
     return total
 
 
-def _shape_at(half: tuple[float, float], scale: float, edge: int, widths: tuple[int, int]) -> _Shape:
-    """Return the shape of a bubble, rounded so that the pages of one scanner share a few."""
-    half_x, half_y = (round(length * scale * 4) / 4 for length in half)
-    return _shape((half_x, half_y), edge, widths)
+def _rounded(lengths: tuple[float, float], scale: float) -> tuple[float, float]:
+    """Return lengths in pixels, rounded to quarters so that the pages of one scanner share a few."""
+    return round(lengths[0] * scale * 4) / 4, round(lengths[1] * scale * 4) / 4
 
 
 def _median(values: Floats) -> float:
     """Return the median, or the greater of the middle two; numpy's own costs ten times as much on so few."""
-    return float(np.partition(values, len(values) // 2)[len(values) // 2])
+    ranked = values.copy()
+    ranked.partition(len(ranked) // 2)
+    return float(ranked[len(ranked) // 2])
 
 
 def in_pixels(lengths: tuple[float, float], scale: float) -> tuple[int, int]:
@@ -280,13 +282,10 @@ def _shape(half: tuple[float, float], edge: int, widths: tuple[int, int]) -> _Sh
     reach_x, reach_y = (int(np.ceil(h * OUTER_GAP[1])) for h in half)
     y, x = np.mgrid[-reach_y : reach_y + 1, -reach_x : reach_x + 1]
     radius = np.hypot(x / half[0], y / half[1])
-    parts = [_ring_of(x, y, radius, bounds) for bounds in (RING, INNER_GAP, OUTER_GAP)]
-    ends = np.cumsum([len(part) for part in parts]).tolist()
-    return _Shape(
-        edges=flat_indices(np.concatenate(parts), widths[0]),
-        parts=tuple(slice(begin, end) for begin, end in zip([0, *ends], ends, strict=False)),
-        disc=flat_indices(_disc(half, edge), widths[1]),
+    ring, inner, outer = (
+        flat_indices(_ring_of(x, y, radius, bounds), widths[0]) for bounds in (RING, INNER_GAP, OUTER_GAP)
     )
+    return _Shape(edges=(ring, inner, outer), disc=flat_indices(_disc(half, edge), widths[1]))
 
 
 def _disc(half: tuple[float, float], edge: int) -> Points:
@@ -312,8 +311,11 @@ def _make_plan(template: Template) -> Plan:
     counts = np.array([len(field.bubbles) for _, field in blocks])
     values = sorted({bubble.value for bubble in bubbles})
     options = np.array([values.index(b.value) for b in bubbles], dtype=np.intp)
+    choices = {value: (value,) for value in values}  # shared, so that a page looks at a dozen, not at hundreds
     per_option = np.bincount(options)
     block_numbers = {block.name: i for i, block in enumerate(template.blocks)}
+    block_of_bubble = np.repeat([block_numbers[block.name] for block, _ in blocks], counts)
+    block_sizes = np.bincount(block_of_bubble)
     sizes = _group_sizes(template)
     size_numbers = np.zeros(len(bubbles), dtype=np.intp)
     for number, size in enumerate(sizes):
@@ -322,9 +324,13 @@ def _make_plan(template: Template) -> Plan:
         centres=np.array([(b.x, b.y) for b in bubbles], dtype=np.float32),
         field_starts=np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp),
         fields=np.repeat(np.arange(len(counts)), counts),
+        values=tuple(choices[bubble.value] for bubble in bubbles),
         options=options,
+        alike=per_option[options],
         look_ranks=np.cumsum([0, *per_option[:-1]]) + (LOOK_RANK * per_option).astype(np.intp),
-        blocks=np.repeat([block_numbers[block.name] for block, _ in blocks], counts),
+        blocks=block_of_bubble,
+        block_starts=np.cumsum([0, *block_sizes[:-1]]),
+        block_sizes=block_sizes,
         sizes=sizes,
         halves=_group_halves(sizes),
         size_numbers=size_numbers,

@@ -96,7 +96,9 @@ def measure_rims(ground: Ground, plan: Plan, numbers: Numbers, ink: Floats) -> R
     weaker_two = quarters.sum(axis=0, dtype=np.int16) - upper_two(quarters)
     black = ground.paper[numbers] * np.float32(ground.contrast)
     cross = weaker_two.max(axis=0) / (4 * len(circles) * black)
-    shadow: Floats = (levels[-1] <= ground.paper[numbers] - SHADOW * ink * black).mean(axis=0, dtype=np.float32)
+    shadow: Floats = (levels[-1] <= ground.paper[numbers] - SHADOW * ink * black).sum(
+        axis=0, dtype=np.float32
+    ) / DIRECTIONS
     return Rims(cross=cross, shadow=shadow)
 
 
@@ -124,18 +126,18 @@ def measure_traces(ground: Ground, plan: Plan, numbers: Numbers, looks: Numbers,
     """
     count, is_known = len(numbers), blank >= 0
     ink = _darkness(ground, plan, np.concatenate([numbers, blank.ravel()]), _grid_points)
-    known = _print(ink[:, count:].reshape(len(ink), *blank.shape), is_known)
-    ink[:, :count] -= known[:, looks]
-    ink[:, count:] -= np.concatenate([known] * len(blank), axis=1)
-    spot = ink[: NEAR * DIRECTIONS].max(axis=0)
-    about = ink[ABOUT * DIRECTIONS :].reshape(-1, DIRECTIONS, ink.shape[1]).max(axis=0)
-    circle = np.partition(about.T, int(OPEN * DIRECTIONS), axis=1)[:, int(OPEN * DIRECTIONS)]
-    is_blank = np.concatenate([np.zeros(count, dtype=np.bool_), is_known.ravel()])
+    of_blank = ink[count:].reshape(*blank.shape, -1)
+    known = _print(of_blank, is_known)
+    ink[:count] -= known[looks]
+    of_blank -= known
+    spot = ink[:, : NEAR * DIRECTIONS].max(axis=1)
+    about = ink[:, ABOUT * DIRECTIONS :].reshape(len(ink), -1, DIRECTIONS).max(axis=1)
+    circle = np.partition(about, int(OPEN * DIRECTIONS), axis=1)[:, int(OPEN * DIRECTIONS)]
     return Traces(
         spot=spot[:count],
         circle=circle[:count],
-        spot_noise=_noise(spot[is_blank]),
-        circle_noise=_noise(circle[is_blank]),
+        spot_noise=_noise(spot[count:][is_known.ravel()]),
+        circle_noise=_noise(circle[count:][is_known.ravel()]),
     )
 
 
@@ -149,21 +151,25 @@ LEAST_SAMPLES = 5
 
 
 def _print(known: Floats, is_known: npt.NDArray[np.bool_]) -> Floats:
-    """Return the most darkness that print has at each point: (points, looks).
+    """Return the most darkness that print has at each point: (looks, points).
 
     Print lies up to a pixel off its place, so the darkest sample counts, but for one: a dot among them must not hide
     another dot.
 
     Args:
-        known: (points, SAMPLES, looks), darkness of blank bubbles.
+        known: (SAMPLES, looks, points), darkness of blank bubbles.
         is_known: (SAMPLES, looks), where there is one.
     """
-    known = np.where(is_known, known, 0.0)
-    darkest = known.max(axis=1)
-    second: Floats = np.where(known == darkest[:, None], 0.0, known).max(axis=1)
+    known = np.where(is_known[:, :, None], known, 0.0)
+    darkest = known[0]
+    second: Floats = np.zeros_like(darkest)
+    for sample in known[1:]:
+        second = np.maximum(second, np.minimum(darkest, sample))
+        darkest = np.maximum(darkest, sample)
     about = ABOUT * DIRECTIONS  # there is paper, of which the middle sample tells more: circles are not that rare
-    second[about:] = np.partition(known[about:], known.shape[1] // 2, axis=1)[:, known.shape[1] // 2]
-    return np.where(is_known.sum(axis=0) >= LEAST_SAMPLES, second, np.float32(np.inf))
+    second[:, about:] = np.partition(known[:, :, about:], len(known) // 2, axis=0)[len(known) // 2]
+    second[is_known.sum(axis=0) < LEAST_SAMPLES] = np.inf
+    return second
 
 
 _Offsets = Callable[[tuple[float, float], tuple[float, float], int], Indices]
@@ -171,32 +177,37 @@ _Offsets = Callable[[tuple[float, float], tuple[float, float], int], Indices]
 
 
 def _darkness(ground: Ground, plan: Plan, numbers: Numbers, offsets: _Offsets) -> Floats:
-    """Return how dark the points around some bubbles are, (points, K): 0.0 is the paper of each, 1.0 printed black."""
-    levels = _sample(ground, plan, numbers, offsets).astype(np.float32)
-    levels *= -1.0 / (ground.paper[numbers] * np.float32(ground.contrast))
+    """Return how dark the points around some bubbles are, (K, points): 0.0 is the paper of each, 1.0 printed black."""
+    around = _around(ground, plan, numbers, offsets)
+    places = around.T + ground.places[numbers][:, None]
+    levels: Floats = ground.soft.reshape(-1).take(places, mode="clip").astype(np.float32)
+    levels *= (-1.0 / (ground.paper[numbers] * np.float32(ground.contrast)))[:, None]
     levels += 1.0 / np.float32(ground.contrast)
     return levels
 
 
 def _sample(ground: Ground, plan: Plan, numbers: Numbers, offsets: _Offsets) -> Gray:
     """Return the gray levels of the points around some bubbles: (points, K)."""
-    flat, places, scale = ground.soft.reshape(-1), ground.places[numbers], ground.scale
-    columns = []
-    for size in plan.sizes:
-        half = (_quarter(size.half[0] * scale), _quarter(size.half[1] * scale))
-        paper = (_quarter(size.paper[0] * scale), _quarter(size.paper[1] * scale))
-        columns.append(offsets(half, paper, ground.soft.shape[1]))
-    is_common = all(column is columns[0] for column in columns)
-    around = columns[0][:, None] if is_common else np.stack(columns, axis=1)[:, plan.size_numbers[numbers]]
-    return flat.take(around + places, mode="clip")
+    around = _around(ground, plan, numbers, offsets)
+    return ground.soft.reshape(-1).take(around + ground.places[numbers], mode="clip")
 
 
-def _quarter(pixels: float) -> float:
-    """Return a length rounded, so that the pages of one scanner share a few."""
-    return round(pixels * 4) / 4
+def _around(ground: Ground, plan: Plan, numbers: Numbers, offsets: _Offsets) -> Indices:
+    """Return where the points around some bubbles are, from their centres: (points, K), or (points, 1) for all."""
+    columns = _columns(offsets, ground.sizes, ground.soft.shape[1])
+    return columns if columns.shape[1] == 1 else columns[:, plan.size_numbers[numbers]]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
+def _columns(
+    offsets: _Offsets, sizes: tuple[tuple[tuple[float, float], tuple[float, float]], ...], width: int
+) -> Indices:
+    """Return the offsets for each size, (points, sizes), or (points, 1) when they are the same for all."""
+    columns = [offsets(half, paper, width) for half, paper in sizes]
+    is_common = all(np.array_equal(column, columns[0]) for column in columns)
+    return np.stack(columns[:1] if is_common else columns, axis=1)
+
+
 def _line_ends(half: tuple[float, float], paper: tuple[float, float], width: int) -> Indices:
     """Return the two ends of each line through a bubble, one pair after the other."""
     (half_x, half_y), (paper_x, paper_y) = half, paper
@@ -215,7 +226,6 @@ def _rim_points(half: tuple[float, float], _paper: tuple[float, float], width: i
     return _circles(half, (*WITHIN, *ARMS, SURROUNDINGS), width)
 
 
-@lru_cache(maxsize=128)
 def _circles(half: tuple[float, float], radii: tuple[float, ...], width: int) -> Indices:
     """Return the points of circles around a bubble's centre, circle by circle."""
     angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)

@@ -37,7 +37,9 @@ def turn_matrix(matrix: Matrix, page_width: float, page_height: float) -> Matrix
 def as_scanned(matrix: Matrix, shrink: float) -> Matrix:
     """Return ``matrix``, which leads to a picture decoded ``shrink`` times smaller, leading to the page as scanned."""
     shift = (shrink - 1) / 2  # centre of the shrink × shrink pixels that one decoded pixel stands for
-    return np.array([[shrink, 0.0, shift], [0.0, shrink, shift], [0.0, 0.0, 1.0]]) @ matrix
+    scaled: Matrix = matrix * ((shrink,), (shrink,), (1.0,))
+    scaled[:2] += shift * matrix[2]
+    return scaled
 
 
 def to_pixels(matrix: Matrix, points: Points) -> Points:
@@ -113,8 +115,9 @@ def _area(a: complex, b: complex, c: complex) -> float:
 
 def measure_scale(matrix: Matrix, x: float, y: float) -> float:
     """Return pixels per template unit around (x, y), template units: the root of the local change of area."""
-    depth = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
-    return float(abs(np.linalg.det(matrix) / depth**3) ** 0.5)
+    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
+    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    return float(abs(determinant / (g * x + h * y + i) ** 3) ** 0.5)
 
 
 def measure_lean(matrix: Matrix, corners: npt.NDArray[np.float64]) -> float:

@@ -9,7 +9,6 @@ darkness inside the ring                 0.0 paper … 1.0 the black of the fidu
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -173,10 +172,9 @@ def _name(choices: Choices, is_crossed: Flags, is_doubtful: Flags, template: Tem
     values: list[tuple[str, ...]] = [()] * len(template.fields)
     numbers = np.flatnonzero(choices.chosen)
     for field, number in zip(plan.fields[numbers].tolist(), numbers.tolist(), strict=True):
-        values[field] = (*values[field], template.bubbles[number].value)
+        values[field] += plan.values[number]
     confidence = np.where(is_crossed | is_half, choices.confidence / 2, choices.confidence).round(2).tolist()
-    names = [field.name for field in template.fields]
-    return tuple(map(_mark, names, values, confidence, doubts))
+    return tuple(map(Mark, template.field_names, values, confidence, doubts))
 
 
 _REASONS = np.array(
@@ -202,9 +200,9 @@ def choose(ink: Ink, plan: Plan, *, is_own_print: bool = False) -> Choices:
     of_field = darkest[plan.fields]
     # The first mark of a field is judged by the hand; a second one must be sure by itself as well.
     bound = np.where(excess == of_field, sure, np.maximum(max(SURE, sure), OF_THE_HAND * of_field))
-    beside = np.maximum(np.clip(GAP * darkest, clean, FLOOR_BESIDE_A_MARK), RESIDUE * darkest)
+    beside = np.maximum(np.minimum(np.maximum(GAP * darkest, clean), FLOOR_BESIDE_A_MARK), RESIDUE * darkest)
     floor = np.where(darkest < sure, clean, beside)[plan.fields]
-    floor = np.maximum(floor, np.where(np.bincount(plan.options) < LEAST_ALIKE, FLOOR[1], 0.0)[plan.options])
+    floor = np.where(plan.alike < LEAST_ALIKE, np.maximum(floor, FLOOR[1]), floor)
     is_mark, is_half = excess >= bound, (excess >= floor) & (excess < bound)
     marked = np.add.reduceat(is_mark, plan.field_starts, dtype=np.intp)
     likely = is_half & (excess >= np.maximum(LIKELY, HALF * of_field))
@@ -217,7 +215,7 @@ def choose(ink: Ink, plan: Plan, *, is_own_print: bool = False) -> Choices:
         is_half=is_half,
         marked=marked,
         watched=is_mark | likely | (marked == 0)[plan.fields],
-        confidence=0.5 + 0.5 * np.minimum(1.0, np.minimum.reduceat(margins, plan.field_starts)),
+        confidence=0.5 + 0.5 * np.minimum(1.0, np.minimum.reduceat(margins, plan.field_starts).astype(np.float64)),
     )
 
 
@@ -311,9 +309,3 @@ def measure_look(sorted_disc: Floats, plan: Plan) -> Floats:
     lightest = min(float(look.min()), LOOK_MOST)
     capped: Floats = np.minimum(look, np.float32(lightest + LOOK_SPREAD))
     return capped
-
-
-@lru_cache(maxsize=16384)
-def _mark(field: str, choices: tuple[str, ...], confidence: float, doubt: Doubt | None) -> Mark:
-    """Return a mark, the same one for the same decision: a page has hundreds, and most are alike from page to page."""
-    return Mark(field=field, choices=choices, confidence=confidence, doubt=doubt)

@@ -112,6 +112,11 @@ class Template:
         return tuple(field for block in self.blocks for field in block.fields)
 
     @cached_property
+    def field_names(self) -> tuple[str, ...]:
+        """The names of ``fields``."""
+        return tuple(field.name for field in self.fields)
+
+    @cached_property
     def bubbles(self) -> tuple[Bubble, ...]:
         """Every bubble, field by field, in print order."""
         return tuple(bubble for field in self.fields for bubble in field.bubbles)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +26,11 @@ class Doubt(StrEnum):
     STREAK = "streak"  # a line through many bubbles
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """The decision about the ink of one field."""
+class Mark(NamedTuple):
+    """The decision about the ink of one field.
+
+    A tuple, since a page has hundreds and a frozen dataclass costs five times as much to make: a sixtieth of a page.
+    """
 
     field: str  # as named in the template: "q7"
     choices: tuple[str, ...]  # values in print order; () is blank, two or more is a multiple mark
