@@ -194,7 +194,7 @@ def test_a_mark_is_drawn_as_marked_and_the_others_of_its_field_as_blank() -> Non
 
 
 def test_a_doubtful_mark_is_drawn_as_doubtful_and_its_field_is_framed() -> None:
-    doubted = [replace(m, doubt=Doubt.FAINT) if m.field == "q7" else m for m in marks_of(STANDARD, q7="B")]
+    doubted = [m._replace(doubt=Doubt.FAINT) if m.field == "q7" else m for m in marks_of(STANDARD, q7="B")]
 
     assert looks_of("q7", doubted) == "bdbbb"
     framed = [field for field in lay_out(STANDARD, a_fit(), doubted).fields if field.frame]
