@@ -26,6 +26,8 @@ from progress.threads import RequestThreads, Turn, Turns
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
+CANCEL_AGAIN_SECONDS = 0.5
+
 logger = structlog.get_logger("progress")
 
 
@@ -132,9 +134,18 @@ async def _send_body(frames: AsyncGenerator[bytes, None], exchange: _Exchange) -
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sending.cancel()
-            leaving.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
+            await _stop(sending, leaving)
+
+
+async def _stop(*tasks: "asyncio.Task[None]") -> None:
+    """Cancel ``tasks`` until they are over."""
+    # Once may not do: Python 3.11's wait_for, by which the Redis client sends, loses a cancellation that comes just
+    # when it is done. The stream of a client that has gone would then never end.
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _send_frames(frames: AsyncGenerator[bytes, None], send: Send) -> None:

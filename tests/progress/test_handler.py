@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -39,6 +40,17 @@ async def endless(_request: HttpRequest) -> EventStream:
     return response
 
 
+async def stubborn(_request: HttpRequest) -> EventStream:
+    async def frames() -> AsyncGenerator[bytes, None]:
+        happened.append("frame")
+        yield b"frame"
+        with suppress(asyncio.CancelledError):  # as wait_for does when it is cancelled in the moment that it is done
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    return EventStream(frames())
+
+
 async def plain(_request: HttpRequest) -> HttpResponse:
     return HttpResponse("plain")
 
@@ -57,6 +69,7 @@ async def crowded(request: HttpRequest) -> EventStream:
 urlpatterns = [
     path("broken", broken),
     path("endless", endless),
+    path("stubborn", stubborn),
     path("plain", plain),
     path("thread", thread),
     path("crowded", crowded),
@@ -116,6 +129,17 @@ async def test_the_request_is_over_before_the_body_begins() -> None:
     assert happened[0] == "request finished"
     assert happened[-1] == "frames closed"
     assert (b"Set-Cookie", b"seen=yes; Path=/") in connection.sent[0]["headers"]
+
+
+async def test_a_stream_whose_client_has_gone_ends_also_when_its_first_cancellation_is_lost() -> None:
+    connection = Connection("stubborn")
+    serving = asyncio.create_task(connection.serve())
+    while not happened.count("frame"):
+        await asyncio.sleep(0.001)
+
+    connection.leave()
+
+    await asyncio.wait_for(serving, 5)
 
 
 async def test_a_client_that_left_at_once_is_not_streamed_to() -> None:
