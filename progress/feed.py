@@ -40,7 +40,7 @@ class Feed(Sleepers):
         return self._latest is not None and self._latest.stage.is_terminal
 
     def add(self, events: Iterable[BatchProgressEvent]) -> bool:
-        """Take in what follows and wake the viewers; what is known is passed over.
+        """Take in what follows and let the viewers have it; what is known is passed over.
 
         Returns:
             False when an event does not follow: those before it are missing, and nothing from it on was taken.
@@ -49,7 +49,10 @@ class Feed(Sleepers):
         complete = all(self._add_one(event) for event in events)
         if self.position > position:
             self._forget_oldest()
-            self.wake()
+            if self.position == position + 1 and not self.has_ended:
+                self.pass_on(self._frames[-1])
+            else:
+                self.wake()
         return complete
 
     def _add_one(self, event: BatchProgressEvent) -> bool:

@@ -1,6 +1,8 @@
-"""Back-pressure under daphne, whose ``send`` returns at once however much is still waiting to be sent.
+"""The way out to a client: when there is room in it, and how a piece is sent.
 
-A viewer that stops reading would otherwise fill the server's memory. uvicorn needs none of this: its ``send`` waits.
+daphne's ``send`` returns at once however much is still waiting to be sent: a viewer that stops reading would fill the
+server's memory. uvicorn's waits. Both can be asked whether there is room: what is sent while there is needs no waiting,
+so that nobody has to be woken to wait for it.
 """
 
 import asyncio
@@ -11,50 +13,114 @@ from typing import Any
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
-class _Valve:
-    """What Twisted calls a push producer: it is told when the connection's buffer is full, and when it is empty."""
+class Outlet:
+    """What one stream is sent by, under a server of which nothing is known but ASGI."""
 
-    def __init__(self) -> None:
-        self._open = asyncio.Event()
-        self._open.set()
+    __slots__ = ("server_send",)
+
+    def __init__(self, server_send: Send) -> None:
+        self.server_send = server_send
+
+    def has_room(self) -> bool:
+        """Return whether it is certain that a piece can be sent without waiting."""
+        return False
+
+    async def wait(self) -> None:
+        """Return when there is room, if the server's own ``send`` does not wait for it."""
+
+    def close(self) -> None:
+        """Leave the connection to the server; a second time nothing happens."""
+
+    async def send(self, piece: bytes) -> None:
+        """Send ``piece`` when the client has taken what was sent before."""
+        await self.wait()
+        await self.server_send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def end(self) -> None:
+        """End the response."""
+        await self.wait()
+        self.close()
+        await self.server_send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def send_at_once(self, piece: bytes) -> bool:
+        """Send ``piece`` without waiting; False when that cannot be, and nothing was sent.
+
+        Raises:
+            RuntimeError: the server waits in spite of the room: nobody knows how much of the piece it has sent.
+        """
+        if not self.has_room():
+            return False
+        sending: Any = self.server_send({"type": "http.response.body", "body": piece, "more_body": True})
+        try:
+            sending.send(None)  # a coroutine that waits for nothing runs to its end in one step, without a task
+        except StopIteration:
+            return True
+        sending.close()
+        raise RuntimeError("the server waits although it has room; its flow control is not what progress/flow.py knows")
+
+
+class UvicornOutlet(Outlet):
+    """Under uvicorn, whose requests know the flow control of their connection."""
+
+    __slots__ = ("_flow",)
+
+    def __init__(self, server_send: Send, flow: Any) -> None:
+        super().__init__(server_send)
+        self._flow = flow
+
+    def has_room(self) -> bool:
+        return not self._flow.write_paused
+
+
+class DaphneOutlet(Outlet):
+    """Under daphne. It is what Twisted calls a push producer: told when the connection is full, and when it is not."""
+
+    __slots__ = ("_request", "_room")
+
+    def __init__(self, server_send: Send, request: Any) -> None:
+        super().__init__(server_send)
+        self._request = request
+        self._room: asyncio.Future[None] | None = None  # to be waited for while the connection is full
+        request.registerProducer(self, True)
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's names
-        self._open.clear()
+        if self._room is None:
+            self._room = asyncio.get_running_loop().create_future()
 
     def resumeProducing(self) -> None:  # noqa: N802
-        self._open.set()
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
 
     stopProducing = resumeProducing  # noqa: N815 - the connection is gone: nothing to wait for
 
+    def has_room(self) -> bool:
+        return self._room is None
+
     async def wait(self) -> None:
-        if not self._open.is_set():
-            await self._open.wait()
+        if self._room is not None:
+            await self._room
+
+    def close(self) -> None:
+        # Twisted wants that before the end of the response.
+        if self._request.producer is not None and getattr(self._request, "channel", None) is not None:
+            self._request.unregisterProducer()
 
 
 @contextmanager
-def waiting_for_room(send: Send) -> Iterator[Send]:
-    """Give a ``send`` that waits while the client does not take what was sent before."""
-    # daphne's send is a partial over the connection's request, which is a Twisted request.
-    request: Any = next(iter(getattr(send, "args", ())), None)
-    if not hasattr(request, "registerProducer"):
-        yield send
-        return
-    valve = _Valve()
-    request.registerProducer(valve, True)
-
-    async def send_when_there_is_room(message: Mapping[str, Any]) -> None:
-        await valve.wait()
-        if not message.get("more_body"):
-            _release(request)
-        await send(message)
-
+def outlet_of(server_send: Send) -> Iterator[Outlet]:
+    """Give the outlet to the client that the server reaches by ``server_send``."""
+    # daphne's send is a partial over the connection's request, which is a Twisted request, uvicorn's a method.
+    twisted_request: Any = next(iter(getattr(server_send, "args", ())), None)
+    flow = getattr(getattr(server_send, "__self__", None), "flow", None)
+    outlet: Outlet
+    if hasattr(twisted_request, "registerProducer"):
+        outlet = DaphneOutlet(server_send, twisted_request)
+    elif hasattr(flow, "write_paused"):
+        outlet = UvicornOutlet(server_send, flow)
+    else:
+        outlet = Outlet(server_send)
     try:
-        yield send_when_there_is_room
+        yield outlet
     finally:
-        _release(request)
-
-
-def _release(request: Any) -> None:
-    """Take the valve off, once; Twisted wants that before the end of the response."""
-    if request.producer is not None and getattr(request, "channel", None) is not None:
-        request.unregisterProducer()
+        outlet.close()

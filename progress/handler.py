@@ -20,7 +20,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from progress import sse
-from progress.flow import Send, waiting_for_room
+from progress.flow import Outlet, Send, outlet_of
 from progress.threads import RequestThreads, Turn, Turns
 
 Message = Mapping[str, Any]
@@ -34,7 +34,7 @@ logger = structlog.get_logger("progress")
 class EventStream(StreamingHttpResponse):
     """An event stream. Under Django's own handler, as in its test client, it streams as any other response does."""
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], connected: Callable[[Send], None] | None = None) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes, None], connected: Callable[[Outlet], None] | None = None) -> None:
         super().__init__(
             frames,
             content_type=sse.CONTENT_TYPE,
@@ -43,7 +43,7 @@ class EventStream(StreamingHttpResponse):
                 "X-Accel-Buffering": "no",  # nginx would keep all events to the end
             },
         )
-        # Is given the server's own ``send`` before the first byte.
+        # Is given what the frames are sent by, before the first of them.
         self.connected = connected
         # Kept apart from what middleware puts around the content: nothing may buffer, compress or hold a stream.
         self.frames = frames
@@ -57,6 +57,7 @@ class _Exchange:
         self.send = send
         self.turn: Turn | None = None
         self.frames: AsyncGenerator[bytes, None] | None = None
+        self.connected: Callable[[Outlet], None] | None = None
         self.is_over = False
 
     async def receive(self) -> Message:
@@ -102,11 +103,9 @@ class StreamingASGIHandler(ASGIHandler):
 
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
         if isinstance(response, EventStream) and isinstance(send, _Exchange):
-            if response.connected is not None:
-                response.connected(send.send)
             await send({"type": "http.response.start", "status": response.status_code, "headers": _headers(response)})
             # The frames alone: a response holds its request, and with it all that the request ever touched.
-            send.frames = response.frames
+            send.frames, send.connected = response.frames, response.connected
         else:
             await super().send_response(response, send)
 
@@ -129,7 +128,7 @@ async def _send_body(frames: AsyncGenerator[bytes, None], exchange: _Exchange) -
     async with aclosing(frames):
         if exchange.is_over:
             return
-        sending = asyncio.create_task(_send_frames(frames, exchange.send))
+        sending = asyncio.create_task(_send_frames(frames, exchange))
         leaving = asyncio.create_task(_wait_until_gone(exchange.receive))
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -148,16 +147,18 @@ async def _stop(*tasks: "asyncio.Task[None]") -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _send_frames(frames: AsyncGenerator[bytes, None], send: Send) -> None:
-    with waiting_for_room(send) as send_next:
+async def _send_frames(frames: AsyncGenerator[bytes, None], exchange: _Exchange) -> None:
+    with outlet_of(exchange.send) as outlet:
+        if exchange.connected is not None:
+            exchange.connected(outlet)
         try:
             async for piece in frames:
-                await send_next({"type": "http.response.body", "body": piece, "more_body": True})
+                await outlet.send(piece)
         except Exception:
             # Not raised: after the first byte a server may leave the connection open and silent for ever. An end that
             # the client sees makes it come back to where it was.
             logger.exception("stream_broken")
-        await send_next({"type": "http.response.body", "body": b"", "more_body": False})
+        await outlet.end()
 
 
 async def _wait_until_gone(receive: Receive) -> None:

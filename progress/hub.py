@@ -85,7 +85,7 @@ class Hub:
                         return
                     elif feed.has_ended and position == feed.position:
                         return
-                    elif opening or not await feed.wait(quiet_seconds):
+                    elif opening or not await feed.wait(quiet_seconds, None if prefix else stream.take):
                         piece = sse.COMMENT
                     opening = False
                     if piece:

@@ -13,7 +13,8 @@ import structlog
 from django.db import Error as DatabaseError
 
 from progress import log, metrics
-from progress.connections import Send, cut, notice_death
+from progress.connections import cut, notice_death
+from progress.flow import Outlet
 from progress.metrics import StreamEnd, StreamKind
 from progress.watchers import Admission, StillAllowed
 
@@ -52,7 +53,7 @@ class Stream:
 
     __slots__ = (
         *("admission", "began_at", "bytes", "cut", "ending", "events", "is_sending", "opened_at", "position", "wake"),
-        *("_counted", "_streams", "_taken_at", "_taken_bytes"),
+        *("_counted", "_outlet", "_streams", "_taken_at", "_taken_bytes"),
     )
 
     def __init__(self, streams: "Streams", admission: Admission, position: int) -> None:
@@ -66,13 +67,24 @@ class Stream:
         self.opened_at = time.monotonic()
         self.began_at: float | None = None
         self._streams = streams
+        self._outlet: Outlet | None = None
         self._counted = (0, 0)
         self._taken_bytes, self._taken_at = 0, self.opened_at
 
-    def connected(self, send: Send) -> None:
-        """Take what the server sends by, so that the connection can be cut."""
-        self.cut = partial(cut, send)
-        notice_death(send)
+    def connected(self, outlet: Outlet) -> None:
+        """Take what the pieces are sent by, so that the connection can be cut."""
+        self._outlet = outlet
+        self.cut = partial(cut, outlet.server_send)
+        notice_death(outlet.server_send)
+
+    def take(self, frame: bytes) -> bool:
+        """Send ``frame``, the event behind ``position``, at once; False: it has to be sent as a piece."""
+        if self._outlet is None or self.ending is not None or not self._outlet.send_at_once(frame):
+            return False
+        self.bytes += len(frame)
+        self.events += 1
+        self.position += 1
+        return True
 
     @property
     def kind(self) -> StreamKind:

@@ -3,6 +3,8 @@
 import asyncio
 from uuid import UUID
 
+import pytest
+
 from progress import feed as feeds
 from progress.events import BatchProgressEvent, ProcessingStage
 from progress.feed import Feed
@@ -110,3 +112,87 @@ async def test_a_viewer_that_leaves_does_not_wake_the_others() -> None:
 
 async def test_nothing_for_a_while_is_said() -> None:
     assert not await Feed().wait(0.01)
+
+
+class Client:
+    """Takes frames while its viewer sleeps; without room it takes none."""
+
+    def __init__(self, *, has_room: bool = True) -> None:
+        self.has_room = has_room
+        self.taken: list[int] = []
+
+    def take(self, frame: bytes) -> bool:
+        if self.has_room:
+            self.taken += ids(frame)
+        return self.has_room
+
+
+async def test_an_event_is_sent_where_its_viewer_sleeps_and_does_not_wake_it() -> None:
+    feed, client = Feed(), Client()
+    sleeper = asyncio.create_task(feed.wait(10, client.take))
+    await asyncio.sleep(0)
+
+    feed.add([an_event(1)])
+    feed.add([an_event(2)])
+    await asyncio.sleep(0)
+
+    assert client.taken == [1, 2]
+    assert not sleeper.done()
+    feed.wake()
+    assert await sleeper
+
+
+async def test_a_viewer_whose_client_has_no_room_is_woken_to_wait_for_it() -> None:
+    feed, full, free = Feed(), Client(has_room=False), Client()
+    waiting = asyncio.create_task(feed.wait(10, full.take))
+    sleeping = asyncio.create_task(feed.wait(10, free.take))
+    await asyncio.sleep(0)
+
+    feed.add([an_event(1)])
+
+    assert await waiting
+    assert (full.taken, free.taken) == ([], [1])
+    assert not sleeping.done()
+    sleeping.cancel()
+
+
+async def test_several_events_at_once_and_the_end_wake_everybody() -> None:
+    for news in (events(1, 2), [an_event(1, ProcessingStage.COMPLETED)]):
+        feed, client = Feed(), Client()
+        sleeper = asyncio.create_task(feed.wait(10, client.take))
+        await asyncio.sleep(0)
+
+        feed.add(news)
+
+        assert await sleeper
+        assert client.taken == []
+
+
+async def test_the_trouble_of_one_viewer_is_its_own() -> None:
+    def broken(_frame: bytes) -> bool:
+        raise OSError("the connection is gone")
+
+    feed, client = Feed(), Client()
+    troubled = asyncio.create_task(feed.wait(10, broken))
+    sleeping = asyncio.create_task(feed.wait(10, client.take))
+    await asyncio.sleep(0)
+
+    feed.add([an_event(1)])
+
+    with pytest.raises(OSError, match="gone"):
+        await troubled
+    assert client.taken == [1]
+    sleeping.cancel()
+
+
+async def test_quiet_is_counted_from_the_last_news_whoever_sent_it() -> None:
+    feed, client = Feed(), Client()
+    loop = asyncio.get_running_loop()
+    sleeper = asyncio.create_task(feed.wait(0.2, client.take))
+    await asyncio.sleep(0.1)
+
+    feed.add([an_event(1)])
+    sent_at = loop.time()
+
+    assert not await sleeper
+    assert loop.time() - sent_at > 0.19
