@@ -92,11 +92,12 @@ SHADOWED = 0.4
 """Share of all directions in which it is dark around a mark, from which it may be none: the rim of a stain, a fold or
 a broad streak. Around marks that spill over it is dark in a sixth."""
 
-SPOT = (0.17, 0.35)
-"""Least and most ink of a place as wide as a pencil's point that is a trace in a blank field: a dot of 0.9 mm has 0.2;
-print that lies a pixel off its place has 0.12. Between them NOISY_SPOT decides."""
+SPOT = (0.13, 0.35)
+"""Least and most ink of a place as wide as a pencil's point that is a trace in a blank field: a dot of 0.9 mm has 0.2,
+by a hand that hardly presses and on the stroke of a letter 0.14; print that lies a pixel off its place has 0.12, in
+one of 5,000 blank bubbles 0.13. Between them NOISY_SPOT decides."""
 
-NOISY_SPOT = 2.2
+NOISY_SPOT = 2.0
 """A trace is darker than the darkest places of blank bubbles on the same sheet, by this factor."""
 
 SPOT_OF_DISC = 1.0
