@@ -97,7 +97,7 @@ SPOT = (0.13, 0.35)
 by a hand that hardly presses and on the stroke of a letter 0.14; print that lies a pixel off its place has 0.12, in
 one of 5,000 blank bubbles 0.13. Between them NOISY_SPOT decides."""
 
-NOISY_SPOT = 2.0
+NOISY_SPOT = 2.2
 """A trace is darker than the darkest places of blank bubbles on the same sheet, by this factor."""
 
 SPOT_OF_DISC = 1.0
