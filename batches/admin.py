@@ -8,10 +8,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from batches import services
-from batches.errors import WrongState
+from batches.errors import BatchError, WrongState
 from batches.models import Batch, BatchAccess, CoverGroup, Runner, Sheet, SheetTemplate
 from batches.permissions import signed_in
+from batches.template_folders import parse_given_key
 from omr.errors import TemplateError
+from omr.template import parse_template
 
 
 class BatchAccessInline(admin.TabularInline):
@@ -123,7 +125,9 @@ class SheetTemplateForm(forms.ModelForm):
         document = self.cleaned_data["document"]
         try:
             self.instance.refuse_document(document)
-        except (TemplateError, WrongState) as error:
+            if kept := self.instance.answer_key:
+                parse_given_key(kept["key"], kept["files"], parse_template(document))
+        except (TemplateError, WrongState, BatchError) as error:
             raise forms.ValidationError(str(error)) from error
         return document
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from omr.errors import TemplateError
 from omr.nodes import Node
+from omr.preprocessors import USUAL_MARKER
 from omr.template import Template, parse_template
 
 MOST_FILE_BYTES = 8 * 2**20
@@ -38,13 +39,21 @@ def read_template_folder(folder: Path, name: str = "template.json") -> dict[str,
     page = Node(_read_json(folder / name))
     document = dict(page.members())
     steps = page.optional("preProcessors", []).elements()
-    options = [step.optional("options", {}) for step in steps]
-    named = [option.child(key) for option in options for key in FILE_KEYS if option.has(key)]
+    named = [node for step in steps for node in _named_files(step)]
     if named:
         document["files"] = {str(node.value): _read_file(folder, node) for node in named}
     if (folder / "config.json").exists():
         document["config"] = _read_json(folder / "config.json")
     return document
+
+
+def _named_files(step: Node) -> list[Node]:
+    """Return the options of a preprocessor that name a file, those that it has unsaid too."""
+    options = step.optional("options", {})
+    named = [options.child(key) for key in FILE_KEYS if options.has(key)]
+    if not named and step.text("name", "") == "CropOnMarkers":
+        named = [options.optional("relativePath", USUAL_MARKER)]
+    return named
 
 
 def _read_json(path: Path) -> Any:

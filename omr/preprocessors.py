@@ -16,6 +16,9 @@ OWN = "CornerFiducials"
 """The preprocessor of ours; ``omr.corners`` reads it."""
 
 MOST_KERNEL = 99
+USUAL_MARKER = "omr_marker.jpg"
+"""The picture of a marker where the template names none: OMRChecker's own default."""
+
 MARKER_RATIO = 17.0
 """Width of the sheet, in markers, where the template does not say it: OMRChecker's own default."""
 
@@ -102,7 +105,7 @@ def _parse_step(step: Node, files: Files) -> Preprocessor:
             return CropPage()
         case "CropOnMarkers":
             ratio = options.number_between("sheetToMarkerWidthRatio", (2, 200), MARKER_RATIO)
-            marker = _file(options, "relativePath", "omr_marker.jpg", files)
+            marker = _file(options, "relativePath", USUAL_MARKER, files)
             return CropOnMarkers(marker=marker, sheet_to_marker_width=ratio)
         case "FeatureBasedAlignment":
             return FeatureBasedAlignment(

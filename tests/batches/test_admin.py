@@ -13,6 +13,7 @@ from progress.events import ProcessingStage
 from progress.models import ProgressEvent
 from progress.publisher import publish_progress
 from tests.batches.builders import a_batch, a_failed_batch, a_read_batch, a_report, a_superuser, a_user
+from tests.batches.template_folders import CSV_KEY
 
 pytestmark = pytest.mark.django_db
 
@@ -160,3 +161,15 @@ def test_a_template_that_cannot_be_used_is_refused(client: Client) -> None:
 
     assert "fieldBlocks: is missing; add it" in answer.content.decode()
     assert "fieldBlocks" in SheetTemplate.objects.get(slug="standard-150").document
+
+
+def test_a_template_that_no_longer_fits_its_key_is_refused(client: Client) -> None:
+    template = SheetTemplate.objects.get(slug="standard-150")
+    template.answer_key = {"key": CSV_KEY, "files": {"key.csv": "q150,A"}}
+    template.save()
+    columns = {"outputColumns": ["candidate", "q1..149"]}
+    body = {"slug": template.slug, "name": template.name, "document": json.dumps(template.document | columns)}
+
+    answer = client.post(f"/admin/batches/sheettemplate/{template.pk}/change/", body)
+
+    assert "answer key: key.csv line 1: is about q150" in answer.content.decode()

@@ -133,6 +133,13 @@ def test_a_wrong_key_is_refused_with_its_path(more: dict[str, Any], path: str) -
         parse_template(a_document(**more))
 
 
+def test_a_marker_that_has_no_name_is_the_usual_one(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path, a_document({"name": "CropOnMarkers"}))
+    (folder / "omr_marker.jpg").write_bytes(b"marker")
+
+    assert load_template_folder(folder).steps == (CropOnMarkers(marker=b"marker", sheet_to_marker_width=17.0),)
+
+
 def test_a_folder_names_no_files_outside_it(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(as_png(a_marker()))
     inside = tmp_path / "template"
