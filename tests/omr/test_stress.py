@@ -21,7 +21,7 @@ READ_WELL_UP_TO = {
     "tick": 1.0,
     "rubbed_out": 0.04,
     "changed": 0.04,
-    "blank": 40,
+    "blank": 25,
     "all_filled": 0.75,
     "gradient": 0.75,
     "pale_copy": 0.3,
