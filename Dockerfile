@@ -12,10 +12,11 @@ COPY static ./static
 RUN scripts/image-build.sh /venv
 
 FROM python:3.11-slim
+ARG BUILD=development
 RUN useradd --uid 1000 --create-home omr && install -d -o omr -g omr /var/lib/omr
 COPY --from=build /venv /venv
 COPY --from=build /app /app
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 VAR_DIR=/var/lib/omr LOG_FORMAT=json
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 VAR_DIR=/var/lib/omr LOG_FORMAT=json BUILD=$BUILD
 WORKDIR /app
 USER omr
 VOLUME /var/lib/omr
