@@ -14,7 +14,6 @@ from uuid import UUID
 from weakref import WeakKeyDictionary, WeakSet
 
 import structlog
-from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
 from progress import log, metrics, sse
@@ -23,6 +22,7 @@ from progress.drain import before_sigterm
 from progress.events import BatchProgressEvent
 from progress.feed import Feed
 from progress.followed import Followed, Listener
+from progress.groups import Groups
 from progress.metrics import StreamEnd
 from progress.streams import Stream
 
@@ -54,9 +54,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._followed: dict[UUID, Followed] = {}
-        self._layer = get_channel_layer()
-        self._channel: str | None = None
-        self._opening_channel = asyncio.Lock()
+        self._groups = Groups(self._hear)
         self._redis = open_async_client()
         self._backoff = Backoff()
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
@@ -150,7 +148,7 @@ class Hub:
         if not self._backoff.may_try():
             return
         try:
-            await self._layer.group_add(log.group_name(followed.batch_id), await self._open_channel())
+            await self._groups.join(followed.batch_id)
         except AWAY as error:
             self._note_redis_away(error)
             return
@@ -159,25 +157,19 @@ class Hub:
         if followed.feed is not None:
             self._catch_up(followed)
 
-    async def _open_channel(self) -> str:
-        async with self._opening_channel:
-            if self._channel is None:
-                try:
-                    self._channel = await self._layer.new_channel()
-                except AWAY:
-                    await self._layer.flush()  # it keeps a queue for each channel that it could not open
-                    raise
-                self._start(self._receive(self._channel))
-            return self._channel
+    def _hear(self, event: BatchProgressEvent) -> None:
+        followed = self._followed.get(event.batch_id)
+        if followed is not None and not self._pass_on(followed, event):
+            metrics.gap_healed()
+            self._catch_up(followed)
 
-    async def _receive(self, channel: str) -> None:
-        while True:
-            message = await self._layer.receive(channel)
-            event = BatchProgressEvent.from_json(message["event"])
-            followed = self._followed.get(event.batch_id)
-            if followed is not None and not followed.take_in([event]):
-                metrics.gap_healed()
-                self._catch_up(followed)
+    def _pass_on(self, followed: Followed, event: BatchProgressEvent) -> bool:
+        """Pass on an event that we were told of; False when its viewers miss some before it."""
+        if event.stage.is_terminal and followed.feed is not None and event.seq > followed.position:
+            # Viewers leave at an end, and this one may be an old one: what follows it, only the log can tell.
+            self._catch_up(followed)
+            return True
+        return followed.take_in([event])
 
     # --- What a listener does -----------------------------------------------------------------------------------------
 
@@ -214,12 +206,22 @@ class Hub:
             followed.behind = False
             try:
                 # The last, empty reading asks the table: a copy in Redis cannot tell that it is behind.
-                while events := await self._read(followed.batch_id, position := followed.position, READ_LIMIT):
+                while events := await self._read_on(followed.batch_id, position := followed.position):
                     # A feed that was begun anew meanwhile is read for from its own beginning.
                     if not followed.take_in(events) and followed.position >= position:
                         raise RuntimeError(f"the log of batch {followed.batch_id} has a gap after {position}")
             except DatabaseError as error:
                 logger.warning("log_unreadable", batch_id=str(followed.batch_id), error=str(error))
+
+    async def _read_on(self, batch_id: UUID, position: int) -> list[BatchProgressEvent]:
+        """Return what follows ``position``, never cut off behind an end that something follows: viewers leave there."""
+        events = await self._read(batch_id, position, READ_LIMIT)
+        while events and events[-1].stage.is_terminal:
+            further = await self._read(batch_id, events[-1].seq, READ_LIMIT)
+            if not further:
+                break
+            events += further
+        return events
 
     async def _read(self, batch_id: UUID, position: int, limit: int) -> list[BatchProgressEvent]:
         async with self._reads:
@@ -273,9 +275,8 @@ class Hub:
         return [followed.batch_id for followed in left if followed.told]
 
     async def _leave_group(self, batch_id: UUID) -> None:
-        # The layer keeps the order: who joins again meanwhile does so after this.
         try:
-            await self._layer.group_discard(log.group_name(batch_id), self._channel)
+            await self._groups.leave(batch_id)
         except AWAY as error:
             self._note_redis_away(error)
 
@@ -290,7 +291,7 @@ class Hub:
             followed = self._followed.get(event.batch_id)
             if followed is not None and event.seq > followed.position:
                 metrics.gap_healed()
-                followed.take_in([event])
+                self._pass_on(followed, event)
 
     async def _tell_viewers(self, left: list[UUID]) -> None:
         watched = [followed for followed in self._followed.values() if followed.viewers or followed.told]
@@ -315,6 +316,7 @@ class Hub:
         return task
 
     async def _close(self) -> None:
+        self._groups.close()
         for task in self._tasks:
             task.cancel()
         if self._tasks:

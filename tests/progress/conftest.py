@@ -11,13 +11,16 @@ from tests.site import Site
 
 SERVERS = ("daphne", "uvicorn")
 
+ROOMY = {"STREAMS_PER_USER": "1000"}
+"""Ann is a crowd in some tests."""
+
 
 @pytest.fixture(scope="session", params=SERVERS)
 def live(request: pytest.FixtureRequest, migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A site served by each of the servers in turn. Its batches and users stay: each test takes new ones."""
     var = tmp_path_factory.mktemp(request.param) / "var"
     shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
-    with serving(Site(var), request.param) as live:
+    with serving(Site(var, ROOMY), request.param) as live:
         yield live
 
 
@@ -59,5 +62,5 @@ def fragile(
     """A site whose Redis the tests may break, served by each of the servers in turn."""
     var = tmp_path_factory.mktemp(f"fragile-{request.param}") / "var"
     shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
-    with serving(Site(var, {"REDIS_URL": redis_server.url}), request.param) as live:
+    with serving(Site(var, ROOMY | {"REDIS_URL": redis_server.url}), request.param) as live:
         yield live
