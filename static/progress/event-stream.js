@@ -1,5 +1,7 @@
 // Event streams over fetch: what is asked, what is refused, and the syntax of what comes.
 
+import { LONGEST_TIMER } from "./waiting.js";
+
 export class Refusal extends Error {
   /** @param {Response} response */
   constructor({ status, headers }) {
@@ -21,13 +23,11 @@ export async function ask(url, init) {
   return response;
 }
 
-const LONGEST_WAIT_MS = 2 ** 30; // timers take no more than twice that
-
 /** Milliseconds of a Retry-After, which is a number of seconds or a date. @param {string | null} said */
 function retryAfter(said) {
   if (!said) return 0;
   const ms = /^\s*\d+\s*$/.test(said) ? Number(said) * 1_000 : Date.parse(said) - Date.now();
-  return Math.min(Math.max(ms || 0, 0), LONGEST_WAIT_MS);
+  return Math.min(Math.max(ms || 0, 0), LONGEST_TIMER / 2);
 }
 
 // --- Event-stream syntax ----------------------------------------------------------------------------------------------
@@ -60,11 +60,19 @@ export function eventStreamParser() {
   };
 }
 
-/** The messages of a stream, as they come. @param {Response} response @param {() => void} onBytes also for comments */
-export async function* messages(response, onBytes) {
+/**
+ * The messages of a stream, as they come.
+ *
+ * @param {Response} response
+ * @param {AbortSignal} signal ends it
+ * @param {() => void} onBytes also for comments
+ */
+export async function* messages(response, signal, onBytes) {
   const type = response.headers.get("Content-Type");
   if (!type?.startsWith("text/event-stream") || !response.body) throw new Error(`an event stream was expected: ${type}`);
   const reader = response.body.getReader();
+  // Under Node an aborted fetch may leave the read of an answer that has ended just then waiting for ever.
+  signal.addEventListener("abort", () => reader.cancel().catch(() => {}));
   const decoder = new TextDecoder();
   const parse = eventStreamParser();
   for (;;) {

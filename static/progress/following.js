@@ -1,9 +1,11 @@
 // One thing that is followed: its connection, what to do when that is lost, and what the page round it has to say.
 
 import { Refusal, ask, messages } from "./event-stream.js";
+import { LONGEST_TIMER, sleep, spread, startAlarm, unlessAborted } from "./waiting.js";
 
 /** @import { BatchEvent, Credential, Options, State } from "./batch-stream.js" */
 /** @import { Message } from "./event-stream.js" */
+/** @import { Alarm } from "./waiting.js" */
 
 /** In milliseconds. Waits are spread at random, up to half as long again: a thousand viewers are cut off at once. */
 const TIMING = Object.freeze({
@@ -21,7 +23,6 @@ const TIMING = Object.freeze({
 
 const FAILURES_BEFORE_POLLING = 3;
 const REFUSALS = [401, 403, 404];
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * What is followed, and how far it is known.
@@ -100,9 +101,7 @@ export class Following {
     const openedAt = (this.#heardAt = Date.now());
     let askedMs = 0;
     try {
-      const response = await this.#ask(this.#source.address(), "text/event-stream", connection.signal);
-      if (response.status === 204) this.#end("finished");
-      else for await (const message of messages(response, () => this.#hear(alarm))) this.#take(message);
+      await this.#read(connection.signal, alarm);
     } catch (error) {
       askedMs = this.#note(error);
     }
@@ -114,7 +113,14 @@ export class Following {
     return this.#lose(reason === "silence", askedMs);
   }
 
-  /** @param {{ restart(): void }} alarm */
+  /** @param {AbortSignal} signal @param {Alarm} alarm */
+  async #read(signal, alarm) {
+    const response = await this.#ask(this.#source.address(), "text/event-stream", signal);
+    if (response.status === 204) return this.#end("finished");
+    for await (const message of messages(response, signal, () => this.#hear(alarm))) this.#take(message);
+  }
+
+  /** @param {Alarm} alarm */
   #hear(alarm) {
     alarm.restart();
     this.#heardAt = Date.now();
@@ -195,16 +201,17 @@ export class Following {
     const { ticket, token } = this.#options;
     /** @type {Record<string, string>} */
     const headers = { Accept: accept };
-    if (token !== undefined) headers.Authorization = `Bearer ${await this.#tell(token)}`;
+    if (token !== undefined) headers.Authorization = `Bearer ${await this.#tell(token, signal)}`;
     if (ticket !== undefined) {
-      url += `${url.includes("?") ? "&" : "?"}ticket=${encodeURIComponent(await this.#tell(ticket))}`;
+      url += `${url.includes("?") ? "&" : "?"}ticket=${encodeURIComponent(await this.#tell(ticket, signal))}`;
     }
     return ask(url, { headers, signal, credentials: (token ?? ticket) === undefined ? "same-origin" : "omit" });
   }
 
-  /** @param {Credential} credential */
-  async #tell(credential) {
-    const value = typeof credential === "function" ? await credential() : credential;
+  /** @param {Credential} credential @param {AbortSignal} signal */
+  async #tell(credential, signal) {
+    const told = typeof credential === "function" ? credential() : credential;
+    const value = await unlessAborted(Promise.resolve(told), signal);
     if (value === null) throw new Refusal(new Response(null, { status: 401 }));
     return value;
   }
@@ -228,7 +235,7 @@ export class Following {
     if (this.#isOver || state === this.state) return;
     this.state = state;
     this.status = status;
-    call(this.#options.onState, state, status);
+    if (state !== "stopped") call(this.#options.onState, state, status); // who stops knows it
   }
 
   get #isOver() {
@@ -282,31 +289,6 @@ export class Following {
     this.#connection.abort("again");
     this.#pause.abort();
   }
-}
-
-// --- Time -------------------------------------------------------------------------------------------------------------
-
-/** @param {number} ms */
-function spread(ms) {
-  return ms * (1 + Math.random() / 2);
-}
-
-/** @param {number} ms @param {() => void} ring */
-function startAlarm(ms, ring) {
-  let timer = setTimeout(ring, ms);
-  const stop = () => clearTimeout(timer);
-  const restart = () => (stop(), (timer = setTimeout(ring, ms)));
-  return { restart, stop };
-}
-
-/** @param {number} ms @param {AbortSignal} signal ends it early @returns {Promise<void>} */
-function sleep(ms, signal) {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const wake = () => (clearTimeout(timer), signal.removeEventListener("abort", wake), resolve());
-    const timer = setTimeout(wake, ms);
-    signal.addEventListener("abort", wake);
-  });
 }
 
 /**

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,7 @@ from tests.elsewhere import a_front_end
 from tests.progress.live import Live, serving
 from tests.site import Site
 
-
-@contextmanager
-def a_live_site(migrated: Path, folder: Path, **environment: str) -> Iterator[Live]:
-    """Serve a new site that says something every second, fifteen times as often as at home."""
-    shutil.copytree(migrated, folder / "var", ignore=shutil.ignore_patterns("redis"))
-    with serving(Site(folder / "var", {"STREAM_QUIET_SECONDS": "1"} | environment), "uvicorn") as live:
-        yield live
-
-
-def port_of(url: str) -> int:
-    return int(url.rpartition(":")[2])
+STREAMS_PER_USER = 5
 
 
 @pytest.fixture(scope="session")
@@ -35,17 +24,27 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return a_workshop(tmp_path_factory.mktemp("workshop"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def front_end() -> Iterator[str]:
     """The origin of a page elsewhere."""
     with a_front_end() as origin:
         yield origin
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def live(migrated: Path, tmp_path_factory: pytest.TempPathFactory, front_end: str) -> Iterator[Live]:
-    """A site that is being served, also to the front end elsewhere; each test takes a new batch."""
-    with a_live_site(migrated, tmp_path_factory.mktemp("live"), FRONT_END_ORIGINS=front_end) as live:
+    """A site that is being served, also to the front end elsewhere. Each test takes a new batch.
+
+    It says something every second, fifteen times as often as at home.
+    """
+    var = tmp_path_factory.mktemp("live") / "var"
+    shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
+    environment = {
+        "STREAM_QUIET_SECONDS": "1",
+        "STREAMS_PER_USER": str(STREAMS_PER_USER),
+        "FRONT_END_ORIGINS": front_end,
+    }
+    with serving(Site(var, environment), "uvicorn") as live:
         yield live
 
 
@@ -58,11 +57,11 @@ def batch(live: Live) -> str:
 @pytest.fixture
 def proxy(live: Live) -> Iterator[Proxy]:
     """A proxy in front of the site, without a fault yet."""
-    with a_proxy(port_of(live.url)) as proxy:
+    with a_proxy(int(live.url.rpartition(":")[2])) as proxy:
         yield proxy
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     needs_chromium()
     with a_browser() as chromium:

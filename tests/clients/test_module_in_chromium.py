@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import a_page
-from tests.clients.conftest import a_live_site
+from tests.clients.conftest import STREAMS_PER_USER
 from tests.clients.proxy import Fault, Proxy
 from tests.clients.records import PageRecord
 from tests.progress.live import Live, numbered
@@ -123,21 +123,29 @@ def test_a_page_that_is_left_holds_no_connection_and_goes_on_when_somebody_comes
     wait_until(lambda: record.seqs == [1])
 
 
-def test_where_there_are_too_many_streams_it_comes_back_when_it_was_told_to(
-    migrated: Any, tmp_path: Any, browser: Browser
+def test_where_there_are_too_many_streams_it_polls_and_comes_back_when_it_was_told_to(
+    live: Live, proxy: Proxy, browser: Browser
 ) -> None:
-    with a_live_site(migrated, tmp_path, STREAMS_PER_USER="1") as live, a_page(browser) as page:
-        first, second = live.writer.add_batch(), live.writer.add_batch()
-        page.context.add_cookies([{"name": "sessionid", "value": live.session, "url": live.url}])
+    kim = live.writer.add_user("kim")
+    with a_page(browser) as page:
+        page.context.add_cookies([{"name": "sessionid", "value": kim["session"], "url": proxy.url}])
         page.clock.install()
-        page.goto(f"{live.url}/healthz")
-        record = follow(page, first)
-        wait_until(lambda: record.states == ["live"])
-        page.evaluate("window.first = following")
-        record = follow(page, second)
+        page.goto(f"{proxy.url}/healthz")
+        for number in range(1, STREAMS_PER_USER + 1):
+            follow(page, live.writer.add_batch("kim"))
+            wait_until(lambda wanted=number: proxy.open_streams == wanted)
+        page.evaluate("window.former = following")
+        batch = live.writer.add_batch("kim")
+        record = follow(page, batch)
         wait_until(lambda: record.states == ["polling"])
-        page.evaluate("first.stop()")
-        page.clock.fast_forward(16_000)  # Retry-After says 10 s, up to half as much is added
+        live.writer.publish(batch, "event 1")
+        page.clock.fast_forward(8_000)  # Retry-After says 10 s, and up to half as much is added
+        wait_until(lambda: record.seqs == [1])
+        assert len(proxy.stream_times) == STREAMS_PER_USER + 1
+
+        page.evaluate("former.stop()")
+        wait_until(lambda: proxy.open_streams == STREAMS_PER_USER - 1)
+        page.clock.fast_forward(8_000)
         wait_until(lambda: record.states == ["polling", "live"])
 
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.conftest import a_live_site, port_of
 from tests.clients.node import MODULE, SYNTAX_MODULE, node
-from tests.clients.proxy import Fault, Proxy, a_proxy
+from tests.clients.proxy import Fault, Proxy
 from tests.clients.records import ProgramRecord, running
 from tests.progress.live import Live, numbered
 from tests.site import wait_until
@@ -42,13 +41,6 @@ def follow(live: Live, proxy: Proxy, workshop: Path) -> Follow:
             yield record
 
     return follow
-
-
-@pytest.fixture(scope="module")
-def crowded(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A site where everybody may have one stream."""
-    with a_live_site(migrated, tmp_path_factory.mktemp("crowded"), STREAMS_PER_USER="1") as live:
-        yield live
 
 
 def test_it_sees_every_event_once_in_order_and_the_end(live: Live, batch: str, follow: Follow) -> None:
@@ -205,6 +197,12 @@ def test_a_ticket_is_asked_for_at_each_connection_and_opens_it(
     assert record.all("ticket") == [201, 201]
 
 
+def test_a_ticket_that_never_comes_is_asked_for_again(live: Live, batch: str, follow: Follow) -> None:
+    live.writer.publish(batch, "event 1")
+    with follow(batch, tickets={"url": f"{live.url}/api/tickets", "token": live.token, "hangs": 1}) as record:
+        wait_until(lambda: record.states[-1:] == ["live"] and record.seqs == [1])
+
+
 def test_nobody_who_gives_a_ticket_means_signed_out(live: Live, batch: str, follow: Follow) -> None:
     with follow(batch, tickets={"url": f"{live.url}/api/tickets", "token": "gone"}) as record:
         wait_until(lambda: record.has_ended)
@@ -221,26 +219,6 @@ def test_what_one_may_not_see_is_denied_for_ever(batch_id: str, status: int, liv
         wait_until(lambda: record.has_ended)
 
     assert record.lines[0] == {"state": "denied", "status": status}
-
-
-def test_where_there_are_too_many_streams_it_polls_and_asks_no_sooner_than_it_was_told(
-    crowded: Live, workshop: Path
-) -> None:
-    batch = crowded.writer.add_batch()
-    crowded.writer.publish(batch, "event 1")
-    with a_proxy(port_of(crowded.url)) as proxy:
-        given = {"batch": batch, "server": proxy.url, "timing": HASTY, "token": crowded.token}
-        command = (node(), str(workshop / "follow.mjs"), MODULE, json.dumps(given))
-        with running(*command, folder=workshop) as first, running(*command, folder=workshop) as second:
-            wait_until(lambda: sorted(first.states + second.states) == ["live", "polling"])
-            crowded.writer.publish(batch, "event 2")
-            wait_until(lambda: first.seqs == second.seqs == [1, 2])
-            asked = len(proxy.stream_times)
-            told_at = proxy.stream_times[-1]
-            wait_until(lambda: time.monotonic() > told_at + 3)  # it was told 10 seconds, and is used to 0.1
-
-            assert len(proxy.stream_times) == asked == 2
-            assert sorted(first.states + second.states) == ["live", "polling"]
 
 
 def test_all_batches_are_followed_over_one_connection_without_an_end(live: Live, proxy: Proxy, follow: Follow) -> None:
