@@ -62,6 +62,9 @@ its field from which it is a second mark. The marks of one hand vary by a third:
 none has less. A rubber that leaves more has not rubbed; a mark on the other side of the paper that shines through
 with half of its darkness has less, and so has a crumb as wide as a third of the bubble."""
 
+FULL = 1 / OF_THE_HAND - 1
+"""How far the usual mark of a hand lies above its bound, in bounds: such a mark is as sure as one can be."""
+
 LEAST_MARKS = 10
 """Marks that tell a hand: more than the digits of a number."""
 
@@ -92,10 +95,13 @@ SHADOWED = 0.4
 """Share of all directions in which it is dark around a mark, from which it may be none: the rim of a stain, a fold or
 a broad streak. Around marks that spill over it is dark in a sixth."""
 
-SPOT = (0.13, 0.35)
-"""Least and most ink of a place as wide as a pencil's point that is a trace in a blank field: a dot of 0.9 mm has 0.2,
-by a hand that hardly presses and on the stroke of a letter 0.14; print that lies a pixel off its place has 0.12, in
-one of 5,000 blank bubbles 0.13. Between them NOISY_SPOT decides."""
+SPOT = (0.17, 0.35)
+"""Least and most ink of a place as wide as a pencil's point that is a trace in a blank field: a dot of 0.9 mm has 0.23
+and more; print that lies a pixel off its place has 0.12. Between them NOISY_SPOT decides."""
+
+COARSE_SPOT, COARSE_PX = 0.135, 20.0
+"""The least where bubbles have fewer pixels than this across: the smallest place, three pixels wide, is then wider than
+the dot, which by a hand that hardly presses and on the stroke of a letter has 0.14."""
 
 NOISY_SPOT = 2.2
 """A trace is darker than the darkest places of blank bubbles on the same sheet, by this factor."""
@@ -207,7 +213,8 @@ def choose(ink: Ink, plan: Plan, *, is_own_print: bool = False) -> Choices:
     is_mark, is_half = excess >= bound, (excess >= floor) & (excess < bound)
     marked = np.add.reduceat(is_mark, plan.field_starts, dtype=np.intp)
     likely = is_half & (excess >= np.maximum(LIKELY, HALF * of_field))
-    margins = np.minimum(np.abs(excess - bound) / bound, np.abs(floor - excess) / floor)
+    above = excess - bound
+    margins = np.minimum(np.maximum(above / FULL, -above) / bound, np.abs(floor - excess) / floor)
     return Choices(
         order=order,
         excess=excess,
@@ -281,7 +288,8 @@ def _traces(ink: Ink, plan: Plan, choices: Choices) -> Flags:
     blank = _find_blank(plan, choices, np.flatnonzero(is_needed))
     looks = (np.cumsum(is_needed) - 1)[plan.options[watched]]
     traces = measure_traces(ink.ground, plan, watched, looks, blank)
-    least = min(max(SPOT[0], NOISY_SPOT * traces.spot_noise), SPOT[1])
+    is_coarse = 2 * min(min(half) for half, _ in ink.ground.sizes) < COARSE_PX
+    least = min(max(COARSE_SPOT if is_coarse else SPOT[0], NOISY_SPOT * traces.spot_noise), SPOT[1])
     least_circle = min(max(CIRCLE[0], NOISY_CIRCLE * traces.circle_noise), CIRCLE[1])
     spot = traces.spot + SPOT_OF_DISC * np.maximum(choices.excess[watched], 0.0)
     alone = ((spot >= least) & (len(edge) >= MANY)) | (traces.circle >= least_circle)
