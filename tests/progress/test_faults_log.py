@@ -2,11 +2,24 @@
 
 import asyncio
 import shutil
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from tests.progress.clients import Client, staying
-from tests.progress.live import Live, RedisServer, becomes, in_background, numbered, serving, writing
+from tests.progress.live import (
+    Live,
+    RedisServer,
+    Writer,
+    becomes,
+    dead_redis,
+    in_background,
+    numbered,
+    serving,
+    writing,
+)
 from tests.progress.relay import Hold, relaying
 from tests.site import Site
 
@@ -114,6 +127,32 @@ async def test_a_retry_is_seen_whole_by_viewers_from_before_from_during_and_from
     assert all(client.messages == numbered(46) for client in (*before, *during, *after))
     assert all(client.names == ["progress"] * 4 + ["error"] + ["progress"] * 40 + ["complete"] for client in before)
     assert all(client.names == ["progress"] * 45 + ["complete"] for client in (*during, *after))
+
+
+@pytest.fixture
+def unheard(fragile: Live) -> Iterator[Writer]:
+    """A writer whom nobody hears: its Redis is not there."""
+    with writing(fragile.site, REDIS_URL=dead_redis()) as writer:
+        yield writer
+
+
+async def test_the_late_word_of_a_failure_that_a_retry_superseded_ends_no_stream(
+    fragile: Live, unheard: Writer
+) -> None:
+    batch = fragile.writer.add_batch()
+    fragile.writer.publish(batch, "event 1")
+    viewer = Client(fragile.address(batch), fragile.bearer)
+
+    async with staying(viewer):
+        await becomes(lambda: viewer.position == 1)
+        unheard.publish(batch, "event 2", stage="failed")
+        unheard.publish(batch, "event 3", attempt=2)
+        fragile.writer.ask("tell_late", batch=batch, seq=2)
+        await becomes(lambda: viewer.position == 3)
+        fragile.writer.publish(batch, "event 4", stage="completed", attempt=2)
+        await becomes(lambda: viewer.is_done)
+
+    assert viewer.names == ["progress"] * 3 + ["complete"]
 
 
 async def test_two_writers_who_both_believe_to_hold_the_lease_are_seen_as_one_log(fragile: Live) -> None:

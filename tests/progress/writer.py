@@ -122,6 +122,20 @@ def messages(batch: str) -> list[str]:
     return list(ProgressEvent.objects.after(UUID(batch), 0).values_list("message", flat=True))
 
 
+def tell_late(batch: str, seq: int) -> None:
+    """Tell the group of an event that is in the table, as a message does that was late."""
+    from asgiref.sync import async_to_sync
+    from channels.layers import get_channel_layer
+
+    from progress.log import group_name
+    from progress.models import ProgressEvent
+    from progress.publisher import MESSAGE_TYPE
+
+    event = ProgressEvent.objects.get(batch_id=batch, seq=seq).event
+    message = {"type": MESSAGE_TYPE, "event": event.to_json()}
+    async_to_sync(get_channel_layer().group_send)(group_name(UUID(batch)), message)
+
+
 COMMANDS = {
     "user": add_user,
     "batch": add_batch,
@@ -135,6 +149,7 @@ COMMANDS = {
     "publish": publish,
     "rows": rows,
     "messages": messages,
+    "tell_late": tell_late,
 }
 
 if __name__ == "__main__":
