@@ -11,11 +11,11 @@ class Figures:
 
     def __init__(self, text: str) -> None:
         families = list(text_string_to_metric_families(text))
+        samples = [sample for family in families for sample in family.samples]
         self.types = {family.name: family.type for family in families}
         self.explained = {family.name for family in families if family.documentation}
-        self._values = {
-            _key(sample.name, sample.labels): sample.value for family in families for sample in family.samples
-        }
+        self.processes = {sample.labels[PER_PROCESS] for sample in samples if PER_PROCESS in sample.labels}
+        self._values = {_key(sample.name, sample.labels): sample.value for sample in samples}
 
     def __call__(self, name: str, **labels: str) -> float:
         """Return the sample ``name`` with exactly these labels."""

@@ -21,7 +21,7 @@ from progress.metrics import PROCESS_NAME, REFUSAL, may_scrape
 from progress.models import ProgressEvent
 
 uploads_begun = Counter("omr_uploads_begun", "Uploads begun.")
-uploads_finished = Counter("omr_uploads_finished", "Uploads whose last byte arrived.")
+uploads_finished = Counter("omr_uploads_finished", "Uploads that arrived whole, and whose ZIP was accepted.")
 upload_bytes = Counter("omr_upload_bytes_received", "Bytes of uploads that were received.")
 uploads_receiving = Gauge("omr_uploads_receiving", "Uploads of which bytes are being received now.", ["process"])
 receiving_here = uploads_receiving.labels(PROCESS_NAME)

@@ -201,6 +201,20 @@ def test_open_streams_and_what_they_deliver_are_counted_and_why_they_ended(serve
     assert after("omr_streams_ended_total", kind="one", reason="slow") == 0
 
 
+def test_two_web_processes_count_each_for_itself_and_say_the_same_of_the_database(served: tuple[Site, str]) -> None:
+    site, first = served
+    with site.serve("daphne") as second, closing(Tus.login(first, "ann")) as ann:
+        ann.begin(SIZE_BYTES)
+        with ann.http.stream("GET", "/api/stream"):
+            wait_until(lambda: scrape(first)("omr_streams_open", kind="all") == 1)
+            here, there = scrape(first), scrape(second)
+
+    assert there("omr_streams_open", kind="all") == 0
+    assert len(here.processes) == len(there.processes) == 1
+    assert here.processes != there.processes
+    assert here("omr_batches", status="uploading") == there("omr_batches", status="uploading") >= 1
+
+
 PUBLISH = """
 from uuid import UUID
 from progress.events import ProcessingStage, Report
