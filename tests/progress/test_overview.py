@@ -1,12 +1,26 @@
 """One stream for all batches that its viewer may see, under both servers."""
 
 import asyncio
+import os
+import signal
 from itertools import count
 
 import httpx
 import pytest
 
-from tests.progress.live import Live, Viewer, Watching, becomes, numbered, watch
+from tests.progress.conftest import SERVERS
+from tests.progress.live import (
+    Live,
+    Viewer,
+    Watching,
+    becomes,
+    dead_redis,
+    numbered,
+    server_pid,
+    serving,
+    watch,
+)
+from tests.site import Site
 
 
 class Office:
@@ -174,3 +188,18 @@ async def test_it_costs_one_membership_for_each_batch_however_many_watch(live: L
     assert memberships == [(group, 1) for group in groups]
     assert len(groups) == 3
     await becomes(lambda: not groups_of(live, *batches))
+
+
+@pytest.mark.parametrize("server", SERVERS)
+async def test_it_moves_on_without_any_redis_and_ends_when_the_server_is_stopped(site: Site, server: str) -> None:
+    site.environment["REDIS_URL"] = dead_redis()
+    with serving(site, server) as live:
+        office = Office(live, "office")
+        async with office.watch() as viewer:
+            batch = office.add_batch("event 1")
+            await becomes(lambda: latest(viewer) == {batch: "event 1"})
+            live.writer.publish(batch, "end", stage="completed")
+            await becomes(lambda: latest(viewer) == {batch: "end"})
+
+            os.kill(server_pid(live.url), signal.SIGTERM)
+            await viewer.ends()
