@@ -75,6 +75,10 @@ empty. With more, faint marks and badly rubbed ones cannot be told apart by the 
 GAP = 0.35
 """Where that gap begins, as a share of the hand's usual mark."""
 
+SMEARED = 0.04
+"""How much darker it is just outside the rings of pale marks than outside blank ones, as a share of the usual mark, from
+which they were rubbed out: a rubber smears over the ring (0.06 to 0.12), a mark ends there (0.02 at most)."""
+
 HALF = 0.45
 """A bubble with less ink than this share of the darkest of its field is likely not a second mark made by the same hand
 with the same pencil, and not clean paper either."""
@@ -202,7 +206,7 @@ def choose(ink: Ink, plan: Plan, *, is_own_print: bool = False) -> Choices:
     excess = ink.disc - measure_look(ink.disc[order], plan)[plan.options]
     darkest = np.maximum.reduceat(excess, plan.field_starts)
     usual = _usual_mark(darkest)
-    sure = _sure(excess, usual) if is_own_print else SURE
+    sure = _sure(excess, usual, ink.outer) if is_own_print else SURE
     clean = _floor(excess, usual) if is_own_print and _are_round(plan) else FLOOR[1]
     of_field = darkest[plan.fields]
     # The first mark of a field is judged by the hand; a second one must be sure by itself as well.
@@ -249,7 +253,7 @@ def _floor(excess: Floats, usual: float | None) -> float:
     return min(max(NOISE * noise, SMEAR * (usual or 0.0), FLOOR[0]), FLOOR[1])
 
 
-def _sure(excess: Floats, usual: float | None) -> float:
+def _sure(excess: Floats, usual: float | None, outside: Floats) -> float:
     """Return the ink from which a mark is sure on this sheet: less than SURE only for a hand that is told by many."""
     if usual is None:
         return SURE
@@ -257,8 +261,11 @@ def _sure(excess: Floats, usual: float | None) -> float:
     if sure >= SURE:
         return sure
     between = np.count_nonzero((excess >= GAP * usual) & (excess < sure))
-    marks = np.count_nonzero(excess >= sure)
-    return max(sure, LEAST_SURE) if between <= RARE * marks else SURE
+    is_marked, is_blank = excess >= sure, excess < GAP * usual
+    if between > RARE * np.count_nonzero(is_marked) or not is_blank.any():
+        return SURE
+    smear = np.median(outside[is_marked]) - np.median(outside[is_blank])
+    return max(sure, LEAST_SURE) if smear < SMEARED * usual else SURE
 
 
 def _crossed_fields(ink: Ink, plan: Plan, choices: Choices) -> Flags:

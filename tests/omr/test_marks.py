@@ -114,6 +114,32 @@ def test_a_sheet_on_which_everything_was_rubbed_out_is_doubted_throughout_and_no
     assert {reading.mark(name).doubt for name in QUESTIONS} == {Doubt.FAINT}
 
 
+@pytest.mark.parametrize("left", [0.16, 0.2, 0.25])
+@pytest.mark.parametrize(("dpi", "damage"), [(100, "scan"), (200, "harsh"), (300, "scan")])
+def test_a_sheet_that_was_rubbed_out_badly_is_not_taken_for_one_of_a_pale_hand(
+    left: float, dpi: int, damage: str
+) -> None:
+    rubbed = [
+        (bubble, Kind.RUBBED, left) for bubble in STANDARD.bubbles if bubble.field in QUESTIONS and bubble.value == "C"
+    ]
+
+    page = replace(a_sheet(), touches=tuple(rubbed)).scanned(dpi=dpi, damage=damage)
+
+    assert {mark.doubt for mark in read_page(page, STANDARD).marks if mark.field in QUESTIONS} == {Doubt.FAINT}
+
+
+@pytest.mark.parametrize("strength", [0.2, 0.45])
+def test_the_other_side_alone_is_never_taken_for_marks(strength: float) -> None:
+    sheet = next(fault for fault in FAULTS if fault.name == "other_side").spoil(STANDARD, strength)
+    front = pixels_of(a_sheet().scanned(damage="none")).astype(np.float32)
+    back = pixels_of(replace(sheet, on_paper=()).scanned())[:, ::-1]
+    shining = 1 - strength * (1 - cv2.GaussianBlur(back, (0, 0), 2.4).astype(np.float32) / back.max())
+
+    reading = read_page(as_file((front * shining).astype(np.uint8)), STANDARD)
+
+    assert [mark for mark in reading.marks if mark.choices and not mark.doubt] == []
+
+
 def test_the_same_letter_everywhere_and_faintly_is_not_blank() -> None:
     page = a_sheet().faint(**dict.fromkeys(QUESTIONS, "B")).scanned()
 
