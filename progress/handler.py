@@ -92,14 +92,19 @@ class StreamingASGIHandler(ASGIHandler):
         if scope["type"] != "http":
             raise ValueError(f"Only HTTP is served here; got a connection of type {scope['type']!r}")
         exchange = _Exchange(receive, send)
+        await self._answer(scope, exchange)
+        if exchange.frames is not None:
+            await _send_body(exchange.frames, exchange)
+
+    async def _answer(self, scope: dict[str, Any], exchange: _Exchange) -> None:
+        """Go through Django's cycle; nothing of it is left when this is over but what ``exchange`` keeps."""
         async with AsyncExitStack() as stack:
             if _wants_events(scope):
                 exchange.turn = await stack.enter_async_context(self._turns.wait())
             thread = stack.enter_context(self._threads.lend())
             await stack.enter_async_context(ThreadSensitiveContext(executor=thread))
             await self.handle(scope, exchange.receive, exchange)
-        if exchange.frames is not None:
-            await _send_body(exchange.frames, exchange)
+        exchange.turn = None
 
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
         if isinstance(response, EventStream) and isinstance(send, _Exchange):

@@ -91,14 +91,7 @@ def _insert(batch_id: UUID, seq: int, report: Report) -> BatchProgressEvent:
         seq=seq,
         timestamp=now.isoformat(timespec="milliseconds"),
     )
-    ProgressEvent.objects.create(
-        batch_id=batch_id,
-        seq=seq,
-        stage=event.stage.value,
-        message=event.message,
-        timestamp=now,
-        data=event.as_dict(),
-    )
+    ProgressEvent.objects.append(event, now)
     return event
 
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 
-KEPT_MOST = 16
-"""Threads that wait for the next request; what a rush needed beyond that ends with it."""
+KEPT_MOST = 4
+"""Threads that wait for the next request; what a rush needed beyond that ends with it, and gives its memory back."""
 
-OPENINGS_AT_ONCE = 8
+OPENINGS_AT_ONCE = 4
 """Streams that are let in at the same time: more would only take the interpreter from each other."""
 
 
