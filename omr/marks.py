@@ -76,8 +76,8 @@ GAP = 0.35
 """Where that gap begins, as a share of the hand's usual mark."""
 
 SMEARED = 0.04
-"""How much darker it is just outside the rings of pale marks than outside blank ones, as a share of the usual mark, from
-which they were rubbed out: a rubber smears over the ring (0.06 to 0.12), a mark ends there (0.02 at most)."""
+"""How much darker it is just outside the rings of pale marks than outside blank ones, as a share of the usual mark,
+from which they were rubbed out: a rubber smears over the ring (0.06 to 0.12), a mark ends there (0.02 at most)."""
 
 HALF = 0.45
 """A bubble with less ink than this share of the darkest of its field is likely not a second mark made by the same hand
