@@ -7,7 +7,7 @@ import { LONGEST_TIMER, sleep, spread, startAlarm, unlessAborted } from "./waiti
 /** @import { Message } from "./event-stream.js" */
 /** @import { Alarm } from "./waiting.js" */
 
-/** In milliseconds. Waits are spread at random, up to half as long again: a thousand viewers are cut off at once. */
+/** In milliseconds; waits are spread at random, up to half as long again. */
 const TIMING = Object.freeze({
   retry: 2_000, // before the first reconnection; the stream's own `retry:` replaces it, and each failure doubles it
   longestRetry: 30_000,
@@ -58,6 +58,7 @@ export class Following {
   #retry;
   #failures = 0; // in a row
   #heardAt = 0;
+  #notBefore = 0; // the server asked us to stay away until then
   #isAway = false; // the last poll failed
   #isResting = false; // without a connection, because nobody looks
   #connection = new AbortController();
@@ -147,6 +148,7 @@ export class Following {
     this.#failures = Math.max(this.#failures + 1, isSilent ? FAILURES_BEFORE_POLLING : 0);
     if (askedMs || this.#failures >= FAILURES_BEFORE_POLLING) this.#startPolling();
     if (!this.#polling) this.#show("reconnecting");
+    this.#notBefore = Date.now() + askedMs;
     const longest = isSilent ? this.#timing.longestRetryAfterSilence : this.#timing.longestRetry;
     const doubled = Math.min(longest, this.#retry * 2 ** (this.#failures - 1));
     return spread(Math.max(askedMs, this.#retry, doubled));
@@ -179,7 +181,7 @@ export class Following {
       const hasEnded = await poll(ask, (event) => this.#deliver(event));
       if (signal.aborted) return 0;
       if (hasEnded) this.#end("finished");
-      if (this.#isAway) this.#pause.abort(); // the server is back: its stream may be, too
+      if (this.#isAway) this.#hurry(); // the server is back: its stream may be, too
       this.#isAway = false;
       this.#show("polling");
       return waitMs;
@@ -287,7 +289,11 @@ export class Following {
   #again() {
     this.#isResting = false;
     this.#connection.abort("again");
-    this.#pause.abort();
+    this.#hurry();
+  }
+
+  #hurry() {
+    if (Date.now() >= this.#notBefore) this.#pause.abort();
   }
 }
 

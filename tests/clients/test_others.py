@@ -1,5 +1,6 @@
 """Other people's clients through a misfortune: the web server is killed, another takes its place, the batch fails."""
 
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import a_page
-from tests.clients.node import node
+from tests.clients.node import MODULE, node
 from tests.clients.records import PageRecord, Record, running
 from tests.progress.live import numbered, server_pid, writing
 from tests.site import Site, free_port, wait_until
@@ -47,13 +48,18 @@ def everybody(url: str, token: str, page: Page, workshop: Path) -> Iterator[dict
         "eventsource": (node(), script, "eventsource"),
         "event-source-polyfill": (node(), script, "polyfill"),
     }
+    server, _, batch = url.removesuffix("/stream").partition("/api/batches/")
+    ours = (str(workshop / "follow.mjs"), MODULE, json.dumps({"server": server, "batch": batch, "token": token}))
     with ExitStack() as stack:
         records: dict[str, Record] = {
             name: stack.enter_context(running(*program, url, token, folder=workshop))
             for name, program in programs.items()
         }
         page.evaluate(IN_CHROMIUM, url)
-        yield records | {"chromium": PageRecord(page)}
+        yield records | {
+            "chromium": PageRecord(page),
+            "our module": stack.enter_context(running(node(), *ours, folder=workshop)),
+        }
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +83,7 @@ def story(
             wait_until(lambda: all(record.seqs[-1:] == [5] for record in records.values()))
             os.kill(server_pid(url), signal.SIGKILL)
         writer.publish(batch, *numbered(5, start=6))
-        wait_until(lambda: all(record.all("lost") for record in records.values()))
+        wait_until(lambda: all(record.all("lost") or "reconnecting" in record.states for record in records.values()))
         with site.serve("uvicorn", port):
             writer.publish(batch, "event 11")
             wait_until(lambda: all(record.seqs[-1:] == [11] for record in records.values()))
@@ -107,3 +113,12 @@ def test_a_failed_batch_is_told_from_a_lost_connection(noticed: Notes) -> None:
 @pytest.mark.parametrize("client", ["curl", "httpx-sse", "eventsource", "chromium"])
 def test_a_client_that_comes_back_after_the_end_is_told_to_stop(client: str, story: dict[str, Notes]) -> None:
     assert sum("refused" in line for line in story[client]) == 1
+
+
+def test_our_own_module_sees_the_same_and_says_how_it_stands(story: dict[str, Notes]) -> None:
+    noticed = story["our module"]
+    states = [line["state"] for line in noticed if "state" in line]
+
+    assert [line["seq"] for line in noticed if "seq" in line] == list(range(1, LAST + 1))
+    assert (states[0], states[1], states[-2:]) == ("live", "reconnecting", ["live", "finished"])
+    assert noticed[-1] == {"over": "finished", "last": "failed"}
