@@ -42,7 +42,7 @@ class Audience(Sleepers):
         self.position += 1
         self._frames.pop(batch_id, None)
         self._frames[batch_id] = (self.position, frame)
-        self.wake()
+        self.pass_on(frame)
 
     def take(self, position: int) -> tuple[bytes, int, int]:
         """Return what has changed since ``position``, joined; the position behind it; how many frames that are."""
@@ -52,7 +52,7 @@ class Audience(Sleepers):
                 break
             pending.append((number, frame))
         if not pending:
-            return b"", position, 0
+            return b"", self.position, 0
         size, pieces = 0, []
         while pending and size < PIECE_BYTES:
             position, frame = pending.pop()

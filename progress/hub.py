@@ -84,7 +84,7 @@ class Hub:
                     elif feed.has_ended and position == feed.position:
                         return
                     elif opening or not await feed.wait(quiet_seconds, None if prefix else stream.take):
-                        piece = sse.COMMENT
+                        piece, position = sse.COMMENT, stream.position  # which moves on in its sleep
                     opening = False
                     if piece:
                         stream.is_sending = True

@@ -53,8 +53,10 @@ async def follow_many(
                 elif hub.is_ending:
                     stream.ending = StreamEnd.STOPPED
                     return
-                elif opening or not await audience.wait(quiet_seconds):
-                    piece = sse.COMMENT
+                else:
+                    stream.position = position
+                    if opening or not await audience.wait(quiet_seconds, None if prefix else stream.take):
+                        piece, position = sse.COMMENT, stream.position
                 opening = False
                 if piece:
                     stream.is_sending = True

@@ -225,7 +225,10 @@ class Streams:
         try:
             allowed = await log.ask_table(self._still_allowed, asked)
         except DatabaseError as error:
-            logger.warning("rights_unreadable", error=str(error))  # they are asked again soon
+            logger.warning("rights_unreadable", error=str(error))
+            return
+        except Exception:
+            logger.exception("rights_unreadable")  # whatever it was, the others must be asked again, and soon are
             return
         lost = asked - allowed
         self._withdraw(stream for stream in self._open if stream.admission in lost)

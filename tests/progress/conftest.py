@@ -27,6 +27,7 @@ def live(request: pytest.FixtureRequest, migrated: Path, tmp_path_factory: pytes
 STRICT = {
     "STREAM_RIGHTS_SECONDS": "1",
     "STREAM_STALLED_SECONDS": "2",
+    "STREAM_QUIET_SECONDS": "1",
     "STREAMS_PER_USER": "5",
     "LOG_FORMAT": "json",
     "LOG_LEVEL": "DEBUG",

@@ -180,7 +180,8 @@ async def watch(url: str, headers: dict[str, str]) -> AsyncIterator[Viewer]:
 
 async def _read(viewer: Viewer) -> None:
     async for event in EventSource(viewer.response).aiter_sse():
-        viewer.events.append(event)
+        if event.data:  # httpx-sse takes a comment for an event without data, once there was an id
+            viewer.events.append(event)
     viewer.has_ended = True
 
 

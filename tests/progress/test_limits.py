@@ -89,6 +89,24 @@ async def test_a_viewer_that_takes_nothing_is_cut_and_comes_back_to_where_it_was
     assert back.seqs == list(range(last + 1, 202))
 
 
+@pytest.mark.parametrize("what", ["one", "all"])
+async def test_what_was_sent_before_a_silence_does_not_come_again_after_it(strict: Live, what: str) -> None:
+    batch = strict.writer.add_batch()
+    address = strict.address(batch) if what == "one" else f"{strict.url}/api/stream?batch={batch}"
+
+    strict.writer.publish(batch, "event 1")
+    async with watch(address, strict.bearer) as viewer:
+        for number in range(2, 6):
+            await becomes(lambda: len(viewer.events) == number - 1)  # noqa: B023
+            strict.writer.publish(batch, f"event {number}")
+        await becomes(lambda: len(viewer.events) == 5)
+        await asyncio.sleep(2.5)  # of silence, which is what is looked at here
+        strict.writer.publish(batch, "event 6")
+        await becomes(lambda: viewer.messages[-1] == "event 6")
+
+    assert viewer.messages == numbered(6)
+
+
 def read_to_the_end(connection: socket.socket) -> str:
     """Return what still comes, whole lines of it, until the other side has closed or cut the connection."""
     received = b""
