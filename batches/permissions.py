@@ -15,17 +15,21 @@ from batches.models import Batch, BatchAccess, Right
 User = AbstractUser | AnonymousUser
 
 
-def get_batch_for(user: User, batch_id: UUID | str, *, right: Right = Right.VIEWER, as_owner: bool = False) -> Batch:
+def get_batch_for(
+    user: User, batch_id: UUID | str, *, right: Right = Right.VIEWER, as_owner: bool = False, bare: bool = False
+) -> Batch:
     """Return the batch ``batch_id`` if ``user`` has ``right`` in it (an operator may also view).
 
     ``as_owner`` asks for more: to delete a batch or to share it is for its owner and superusers alone.
+    ``bare`` is for those who only ask whether: nothing is read but what tells it.
 
     Raises:
         BatchNotFound: there is none, or ``batch_id`` is not a UUID.
         AccessDenied: there is one, but not for this user.
     """
     try:
-        batch = Batch.objects.select_related("owner", "template").get(pk=batch_id)
+        rows = Batch.objects.only("owner_id") if bare else Batch.objects.select_related("owner", "template")
+        batch = rows.get(pk=batch_id)
     except (Batch.DoesNotExist, ValidationError, ValueError) as error:
         raise BatchNotFound from error
     if not (is_owner(user, batch) if as_owner else may(user, batch, right)):
@@ -60,26 +64,27 @@ def may(user: User, batch: Batch, right: Right) -> bool:
     return BatchAccess.objects.filter(theirs, batch=batch, right__in=rights).exists()
 
 
-def watchable_batches(users: Iterable[AbstractUser], owners: Mapping[UUID, int]) -> dict[int, Set[UUID]]:
-    """Return for each of the users, by id, which of the batches they may watch: what ``may`` says of each, at once.
+def watchable_batches(people: Iterable[AbstractUser], owners: Mapping[UUID, int]) -> dict[int, Set[UUID]]:
+    """Return for each of the people, by id, which of the batches they may watch: what ``may`` says of each, at once.
 
-    Two questions to the database, however many they are.
+    Two questions to the database, however many they are. Who is not active is left out.
 
     Args:
         owners: batch → the id of its owner.
     """
-    users = [user for user in users if user.is_active]
+    users = {user.pk: user for user in people if user.is_active}
     to_user: defaultdict[int, set[UUID]] = defaultdict(set)
     to_group: defaultdict[int, set[UUID]] = defaultdict(set)
     for batch_id, owner_id in owners.items():
         to_user[owner_id].add(batch_id)
-    grants = BatchAccess.objects.filter(batch__in=owners, right__in=[Right.OPERATOR, Right.VIEWER])
+    theirs = Q(user__in=users) | Q(group__isnull=False)
+    grants = BatchAccess.objects.filter(theirs, batch__in=owners, right__in=[Right.OPERATOR, Right.VIEWER])
     for batch_id, user_id, group_id in grants.values_list("batch", "user", "group"):
         (to_group[group_id] if user_id is None else to_user[user_id]).add(batch_id)
-    members = SiteUser.groups.through.objects.filter(user__in=[user.pk for user in users], group__in=to_group)
+    members = SiteUser.groups.through.objects.filter(user__in=users, group__in=to_group)
     for user_id, group_id in members.values_list("user", "group"):
         to_user[user_id] |= to_group[group_id]
-    return {user.pk: owners.keys() if user.is_superuser else to_user[user.pk] for user in users}
+    return {pk: owners.keys() if user.is_superuser else to_user[pk] for pk, user in users.items()}
 
 
 def may_edit_templates(user: User) -> bool:
