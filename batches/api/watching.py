@@ -33,7 +33,7 @@ def _admit(request: HttpRequest, batch_ids: Sequence[str]) -> Watcher | JsonResp
         asker = identify(request, with_ticket=True)
         asker.refuse_beyond_ticket(batch_ids)
         for batch_id in batch_ids:
-            get_batch_for(asker.user, batch_id)
+            get_batch_for(asker.user, batch_id, bare=True)
     except APIException as error:
         return _refusal(HTTPStatus.UNAUTHORIZED, _sentence(error), {"WWW-Authenticate": "Bearer"})
     except BatchNotFound:
