@@ -1,5 +1,6 @@
 // The page of one batch: what the server has painted goes on living through the stream.
 
+import { clock } from "./figures.js";
 import { follow } from "./progress/batch-stream.js";
 import { showAllLocally, showLocally } from "./times.js";
 
@@ -17,13 +18,6 @@ let latest = null;
 let heardAt = performance.now();
 let lookedAt = heardAt;
 let repaintTimer = 0;
-
-function clock(seconds) {
-  const whole = Math.max(0, Math.round(seconds));
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
-  const two = (value) => String(value).padStart(2, "0");
-  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
-}
 
 function showEvent(event) {
   const isTurn = event.stage !== latest?.stage || isInterrupted();

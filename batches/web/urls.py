@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.list_batches, name="batch-list"),
     path("login", LoginView.as_view(template_name="login.html", redirect_authenticated_user=True), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
+    path("upload", views.upload, name="batch-upload"),
     path("batches/<str:batch_id>", views.show_batch, name="batch"),
     path("batches/<str:batch_id>/cancel", views.cancel, name="batch-cancel"),
     path("batches/<str:batch_id>/retry", views.retry, name="batch-retry"),

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from batches import services
 from batches.errors import AccessDenied, BatchNotFound, WrongState
-from batches.models import Batch, BatchStatus, Right
+from batches.models import Batch, BatchStatus, Right, SheetTemplate
 from batches.permissions import get_batch_for, may, signed_in
 from batches.web.covers import cover_rows, read_form
 from batches.web.doubts import doubts
@@ -70,6 +70,19 @@ def list_batches(request: HttpRequest) -> HttpResponse:
         "is_empty": not (status or search) and not visible.exists(),
     }
     return render(request, "batches/list.html", context)
+
+
+@require_safe
+@page
+def upload(request: HttpRequest) -> HttpResponse:
+    """Show where ZIPs are dropped; static/upload.js sends them to the upload door."""
+    mine = Batch.objects.filter(owner=signed_in(request.user))
+    context = {
+        "templates": SheetTemplate.objects.only("slug"),
+        # Most people print from one template; whoever never uploaded has to choose.
+        "latest": mine.order_by("-created_at").values_list("template", flat=True).first(),
+    }
+    return render(request, "batches/upload.html", context)
 
 
 @require_safe

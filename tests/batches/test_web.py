@@ -1,5 +1,6 @@
 """The pages for people, as the server paints them."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from batches.models import Batch, BatchStatus, Right
+from batches.models import Batch, BatchStatus, Right, SheetTemplate
 from batches.web.durations import clock, span
 from progress.events import ProcessingStage
 from progress.publisher import publish_progress
@@ -77,7 +78,10 @@ def test_too_many_wrong_logins_show_a_page_that_says_when_to_come_back(client: C
 def test_an_empty_list_says_how_to_begin(client: Client) -> None:
     client.force_login(a_user())
 
-    assert "manage.py process_batch scans.zip --template standard-150 --owner ada" in page(client, "/")
+    shown = page(client, "/")
+
+    assert "manage.py process_batch scans.zip --template standard-150 --owner ada" in shown
+    assert 'href="/upload">Upload a ZIP</a>' in shown
 
 
 def test_the_list_shows_what_one_may_watch(client: Client) -> None:
@@ -130,6 +134,35 @@ def test_the_list_takes_as_many_queries_for_many_batches_as_for_one(
 
     with django_assert_max_num_queries(6):  # type: ignore[attr-defined]
         client.get("/")
+
+
+# --- Uploading --------------------------------------------------------------------------------------------------------
+
+
+def test_whoever_has_uploaded_before_is_offered_the_template_of_last_time_and_others_have_to_choose(
+    client: Client,
+) -> None:
+    client.force_login(a_user())
+    assert '<option value="">choose …</option>' in page(client, "/upload")
+
+    a_batch()
+
+    assert '<option value="standard-150" selected>' in page(client, "/upload")
+    assert "choose …" not in page(client, "/upload")
+
+
+def test_without_a_template_the_upload_page_says_how_to_take_one_in(client: Client) -> None:
+    SheetTemplate.objects.all().delete()
+    client.force_login(a_user())
+
+    assert "manage.py import_template" in page(client, "/upload")
+
+
+def test_the_upload_page_has_no_script_or_style_in_it(client: Client) -> None:
+    client.force_login(a_user())
+    shown = page(client, "/upload")
+
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=", shown)
 
 
 # --- One batch --------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class Proxy:
         self.url = ""
         self.stream_times: list[float] = []  # when a stream was asked for
         self.pieces = 0  # that a server has sent and a client was to have
+        self.cut_after: deque[int] = deque()  # bytes of a client after which a connection is cut, each once
+        self.slow_seconds = 0.0  # after each piece that a client sends
         self._port = port
         self._open: set[_Connection] = set()
         self._loop = asyncio.new_event_loop()
@@ -97,7 +100,13 @@ class Proxy:
             self._open.discard(connection)
 
     async def _ask(self, connection: _Connection, from_client: asyncio.StreamReader) -> None:
+        sent = 0
         while piece := await from_client.read(PIECE_BYTES):
+            sent += len(piece)
+            if self.cut_after and sent >= self.cut_after[0]:
+                self.cut_after.popleft()
+                break
+            await asyncio.sleep(self.slow_seconds)
             if piece.startswith((b"GET ", b"POST ", b"OPTIONS ")):
                 connection.path = piece.split(b" ", 2)[1].decode()
                 if connection.is_stream:
