@@ -21,8 +21,9 @@ Numbers = npt.NDArray[np.intp]
 DIRECTIONS = 24
 """Directions looked into, every 15°: at the rim of a bubble these are a pencil's point apart. A multiple of 8."""
 
-RADII = (0.0, 0.3, 0.55, 0.8, 1.0, 1.2, 1.4, 1.55)
-"""Circles looked at, in radii of the bubble: less than a pencil's point apart, out to where a neighbour begins."""
+RADII = (0.15, 0.4, 0.62, 0.82, 1.0, 1.2, 1.4, 1.55)
+"""Circles looked at, in radii of the bubble: half a pencil's point apart, so that a dot between two of them fills a
+place on one, out to where a neighbour begins. The first one's places reach the centre."""
 
 NEAR = 6
 """How many of them belong to the bubble: a mark between two bubbles is nearer to one, and what a neighbour's mark

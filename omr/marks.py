@@ -103,9 +103,9 @@ SPOT = (0.17, 0.35)
 """Least and most ink of a place as wide as a pencil's point that is a trace in a blank field: a dot of 0.9 mm has 0.23
 and more; print that lies a pixel off its place has 0.12. Between them NOISY_SPOT decides."""
 
-COARSE_SPOT, COARSE_PX = 0.135, 20.0
+COARSE_SPOT, COARSE_PX = 0.14, 20.0
 """The least where bubbles have fewer pixels than this across: the smallest place, three pixels wide, is then wider than
-the dot, which by a hand that hardly presses and on the stroke of a letter has 0.14."""
+the dot, which by a hand that hardly presses and on the stroke of a letter has 0.17."""
 
 NOISY_SPOT = 2.2
 """A trace is darker than the darkest places of blank bubbles on the same sheet, by this factor."""
