@@ -105,6 +105,16 @@ def test_a_page_of_the_site_shows_each_event_once_through_a_lost_connection(
 
 
 @pytest.mark.browser
+def test_three_lines_are_enough_on_a_page_of_the_site(live: Live, batch: str, browser: Browser) -> None:
+    live.writer.publish(batch, *numbered(2))
+    code = 'const batch = new URLSearchParams(location.search).get("batch");' + examples("js")[0]
+    with a_page(browser) as page:
+        page.context.add_cookies([{"name": "sessionid", "value": live.session, "url": live.url}])
+        lines = lines_of(page, f"{live.url}/healthz", f'<script type="module">{code}</script>', batch)
+        wait_until(lambda: looked_at(page, lines) == ["live", "event 1", "event 2"])
+
+
+@pytest.mark.browser
 def test_a_page_elsewhere_follows_by_tickets_from_its_own_back_end(
     live: Live, batch: str, browser: Browser, front_end: str
 ) -> None:
@@ -124,7 +134,7 @@ def test_a_page_elsewhere_follows_by_tickets_from_its_own_back_end(
 def lines_of(page: Page, url: str, html: str, batch: str) -> list[str]:
     """Show ``html`` as the page at ``url``; gives what its console says, as it comes."""
     lines: list[str] = []
-    page.on("console", lambda line: lines.append(line.text))
+    page.on("console", lambda line: lines.append(line.text) if line.type == "log" else None)
     page.goto(f"{url}?batch={batch}")
     page.set_content(html)
     return lines
