@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from math import inf
 from urllib.parse import urlsplit
 
 FRAME = re.compile(rb'event: (\w+)\nid: (\d+)\ndata: {[^\n]*?"message":"([^"]*)"[^\n]*}\n\n')
@@ -38,8 +39,8 @@ class Client:
             if not self.is_done:
                 await asyncio.sleep(RETURN_SECONDS)
 
-    async def visit(self) -> None:
-        """Connect once, and read until either side ends it.
+    async def visit(self, most: float = inf) -> None:
+        """Connect once, and read until either side ends it, or until ``most`` events have come: the rest is left.
 
         Raises:
             OSError, IncompleteReadError: the connection was refused or lost.
@@ -54,7 +55,7 @@ class Client:
             self.connections += 1
             self.is_connected = status == 200
             self.is_done = status == 204
-            await self._read(reader)
+            await self._read(reader, len(self.seqs) + most)
         finally:
             self.is_connected = False
             writer.transport.abort()
@@ -66,10 +67,10 @@ class Client:
         lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
         return "\r\n".join(lines).encode()
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
+    async def _read(self, reader: asyncio.StreamReader, enough: float) -> None:
         # Chunks begin and end between frames, so that what frames them need not be taken off. Half a frame is none.
         rest = b""
-        while not self.is_done and (piece := await reader.read(READ_BYTES)):
+        while not self.is_done and len(self.seqs) < enough and (piece := await reader.read(READ_BYTES)):
             rest += piece
             end = 0
             for frame in FRAME.finditer(rest):

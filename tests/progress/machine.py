@@ -87,9 +87,10 @@ class WatchedBatch(RuleBasedStateMachine):
     def end(self, stage: str, fate: Fate) -> None:
         self._publish(stage, fate)
 
-    @rule(stage=st.sampled_from(["processing_sheets", *ENDS]))
-    def a_rival_writes_unheard(self, stage: str) -> None:
-        self._note(stage, "rival", world.rival.publish(self.batch, "rival", stage=stage))
+    @rule(stages=st.lists(st.sampled_from(["processing_sheets", *ENDS]), min_size=1, max_size=5))
+    def a_rival_writes_unheard(self, stages: list[str]) -> None:
+        for stage in stages:
+            self._note(stage, "rival", world.rival.publish(self.batch, "rival", stage=stage))
 
     def _publish(self, stage: str, fate: Fate) -> None:
         self.layer.fate = fate
@@ -236,7 +237,7 @@ def small_and_quick() -> None:
     from progress import connection, feed, hub
 
     feed.FRAMES_MOST = 8
-    hub.READ_LIMIT = 5
+    hub.READ_LIMIT = 3
     hub.CHECK_SECONDS = 0.1
     connection.BACKOFF_FIRST_SECONDS = 0.02
     connection.BACKOFF_MOST_SECONDS = 0.05

@@ -12,13 +12,12 @@ from tests.progress.live import Live, in_background, numbered
 SIZES = [("uvicorn", 200, 5000), ("daphne", 60, 1500)]  # server, clients, events
 
 
-async def come_and_go(client: Client, chance: random.Random) -> None:
-    """Come, leave after a moment whatever was just being sent, and come back: until the end was seen."""
-    await asyncio.sleep(chance.uniform(0, 3))
+async def come_and_go(client: Client, chance: random.Random, most: int) -> None:
+    """Come, leave after some events whatever is just being sent, stay away a while: until the end was seen."""
     while not client.is_done:
+        await asyncio.sleep(chance.uniform(0, 2))
         with suppress(OSError, asyncio.IncompleteReadError):
-            await asyncio.wait_for(client.visit(), chance.uniform(0.2, 8))
-        await asyncio.sleep(chance.uniform(0, 1))
+            await client.visit(chance.randint(1, most))
 
 
 @pytest.mark.parametrize(("live", "clients", "events"), SIZES, indirect=["live"])
@@ -29,7 +28,8 @@ async def test_a_crowd_that_connects_and_leaves_at_random_sees_every_event_once_
 
     writing = in_background(lambda: publish_all(live, batch, events))
     async with asyncio.timeout(120):
-        await asyncio.gather(*(come_and_go(client, random.Random(seed)) for seed, client in enumerate(crowd)))
+        chances = map(random.Random, range(clients))
+        await asyncio.gather(*(come_and_go(*who, events // 3) for who in zip(crowd, chances, strict=True)))
     writing.join()
 
     expected = list(range(1, events + 1))

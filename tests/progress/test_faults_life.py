@@ -11,6 +11,7 @@ async def test_a_batch_that_outlives_the_keys_and_the_token_is_watched_by_one_co
     site: Site, redis_server: RedisServer
 ) -> None:
     site.environment |= {"DJANGO_SETTINGS_MODULE": "tests.progress.hasty", "REDIS_URL": redis_server.url}
+    site.environment["STREAM_RIGHTS_SECONDS"] = "1"  # asked again and again, long after the token
     with serving(site, "daphne") as live, live.redis() as redis, httpx.Client() as browser:
         batch = live.writer.add_batch()
         bearer = bearer_of(live.writer.add_user("early", superuser=True))
