@@ -15,7 +15,11 @@ case $role in
   web)
     python manage.py migrate --verbosity 0
     case $server in
-      daphne) exec daphne -b "$host" -p "$port" "$@" omr_project.asgi:application ;;
+      daphne)
+        # By -b and -p no more than 50 connections may wait: viewers who all come back at once would be turned away.
+        interface=$(printf %s "$host" | tr -d '[]' | sed 's/:/\\:/g')
+        exec daphne -e "tcp:port=$port:interface=$interface:backlog=2048" "$@" omr_project.asgi:application
+        ;;
       uvicorn) exec uvicorn --host "$host" --port "$port" --log-level warning "$@" omr_project.asgi:application ;;
       *)
         echo "SERVER is '$server'; expected daphne or uvicorn" >&2

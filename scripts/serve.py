@@ -23,7 +23,9 @@ STOP_SECONDS = 15
 
 APPLICATION = "omr_project.asgi:application"
 SERVERS = {
-    "daphne": ["-m", "daphne", "-v", "0", "-b", HOST, "-p", "{port}", APPLICATION],
+    # By daphne's -b and -p no more than 50 connections may wait: of a thousand viewers who come back at once most would
+    # be turned away.
+    "daphne": ["-m", "daphne", "-v", "0", "-e", f"tcp:port={{port}}:interface={HOST}:backlog=2048", APPLICATION],
     "uvicorn": ["-m", "uvicorn", "--host", HOST, "--port", "{port}", "--log-level", "warning", APPLICATION],
 }
 RUNNER = ["manage.py", "process_batch", "--watch"]
