@@ -14,7 +14,7 @@ SILENCE_SECONDS = 5
 """A client that was not heard of for so long is asked by the kernel whether it is there, and again every so often."""
 
 DEAD_SECONDS = 12
-"""A client whose machine acknowledges nothing for so long is dead.
+"""A client whose machine acknowledges nothing for so long is dead; so, to Linux, is one whose buffers stay full.
 
 The two make 30 s with time to spare: a comment that goes out just before the third question, at 15 s, begins anew.
 """

@@ -53,7 +53,7 @@ class Stream:
 
     __slots__ = (
         *("admission", "began_at", "bytes", "cut", "ending", "events", "is_sending", "opened_at", "position", "wake"),
-        *("_counted", "_outlet", "_streams", "_taken_at", "_taken_bytes"),
+        *("_counted", "_is_stuck", "_outlet", "_streams", "_taken_at", "_taken_bytes"),
     )
 
     def __init__(self, streams: "Streams", admission: Admission, position: int) -> None:
@@ -70,6 +70,7 @@ class Stream:
         self._outlet: Outlet | None = None
         self._counted = (0, 0)
         self._taken_bytes, self._taken_at = 0, self.opened_at
+        self._is_stuck = False  # nothing was taken between the last two looks
 
     def connected(self, outlet: Outlet) -> None:
         """Take what the pieces are sent by, so that the connection can be cut."""
@@ -100,7 +101,7 @@ class Stream:
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._streams.forget(self)
-        reason = self.ending or _reason_of(kind)
+        reason = self.ending or self._reason_of(kind)
         self.count()
         metrics.stream_ended(self.kind, reason)
         seconds = round(time.monotonic() - self.opened_at, 1)
@@ -113,6 +114,14 @@ class Stream:
             events=self.events,
             bytes=self.bytes,
         )
+
+    def _reason_of(self, kind: type[BaseException] | None) -> StreamEnd:
+        if kind is None:
+            return StreamEnd.FINISHED
+        if not issubclass(kind, (GeneratorExit, asyncio.CancelledError)):
+            return StreamEnd.BROKEN
+        # The kernel may lose patience before we do.
+        return StreamEnd.SLOW if self._is_stuck else StreamEnd.LEFT
 
     def _facts(self) -> dict[str, object]:
         watcher = self.admission.watcher
@@ -127,15 +136,10 @@ class Stream:
 
     def has_stalled(self, now: float, patience_seconds: float) -> bool:
         """Return whether its client has taken nothing of what waits for it for so long; to be asked now and then."""
-        if not self.is_sending or self.bytes != self._taken_bytes:
+        self._is_stuck = self.is_sending and self.bytes == self._taken_bytes
+        if not self._is_stuck:
             self._taken_bytes, self._taken_at = self.bytes, now
         return now - self._taken_at >= patience_seconds
-
-
-def _reason_of(kind: type[BaseException] | None) -> StreamEnd:
-    if kind is None:
-        return StreamEnd.FINISHED
-    return StreamEnd.LEFT if issubclass(kind, (GeneratorExit, asyncio.CancelledError)) else StreamEnd.BROKEN
 
 
 class Streams:
