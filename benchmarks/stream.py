@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks._processes import cpu_seconds, own_kb, threads
+from benchmarks.streaming.burden import measure_burden
 from benchmarks.streaming.protocol import helping
 from benchmarks.streaming.site import Served, Site, a_site, served, served_by_floor, served_by_sample
 
@@ -34,7 +35,8 @@ SERVER_CORE = 0
 def main(argv: Sequence[str]) -> None:
     """Print the lines that were asked for."""
     options = _parse(argv)
-    measure = {"opening": measure_opening, "publishing": measure_publishing}.get(options.mode, measure_delivery)
+    modes = {"opening": measure_opening, "publishing": measure_publishing, "pipeline": measure_pipeline}
+    measure = modes.get(options.mode, measure_delivery)
     with TemporaryDirectory(prefix="omr-benchmark-") as folder:
         for line in measure(Path(folder), options):
             print(json.dumps({"benchmark": "stream", **line}), flush=True)
@@ -62,6 +64,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         action="store_const",
         const="publishing",
         help=f"CPU time of publishing an event, median of {PUBLISHED_EVENTS}",
+    )
+    modes.add_argument(
+        "--pipeline",
+        dest="mode",
+        action="store_const",
+        const="pipeline",
+        help="CPU time of processing a batch with viewers (say --viewers 100) and without",
     )
     return parser.parse_args(argv)
 
@@ -142,3 +151,10 @@ def measure_publishing(folder: Path, options: argparse.Namespace) -> Iterator[Li
     with a_site(folder, 1) as site:
         costs = site.writer.ask("measure", batch=site.batches[0], events=max(options.events, PUBLISHED_EVENTS))
     yield {"mode": "publishing", "events": max(options.events, PUBLISHED_EVENTS), **costs}
+
+
+def measure_pipeline(folder: Path, options: argparse.Namespace) -> Iterator[Line]:
+    """Measure how much slower a batch is processed when it is watched."""
+    with a_site(folder, 0) as site, served(site, options.server) as server:
+        for line in measure_burden(folder, site, server, options.viewers):
+            yield {"mode": "pipeline", "server": options.server, **line}

@@ -17,6 +17,12 @@ RECEIVE_BYTES = 256 * 2**10
 OPEN_SECONDS = 180.0
 """How long the viewers wait until all of them are served, before they tell how many were."""
 
+LAST_CHUNK = b"\r\n0\r\n\r\n"
+"""How a response ends; the server may keep the connection for another."""
+
+NEVER = 2**31
+"""A number that no event has: those who wait for it watch to the end."""
+
 # One whole event: its number, when it was sent, and the empty line behind it.
 EVENT = re.compile(rb"Progress: (\d+)/\d+ tasks completed, sent ([\d.]+)[^\n]*\n\r?\n")
 
@@ -43,6 +49,7 @@ class Viewer:
     seen: int = 0
     lost: int = 0
     doubled: int = 0
+    frames: int = 0  # of any kind
 
 
 class Audience:
@@ -92,7 +99,8 @@ class Audience:
         except OSError:
             data = b""
         now = time.time()
-        if not data:
+        viewer.frames += data.count(b"\ndata: ")
+        if not data or data.endswith(LAST_CHUNK):
             self._poll.unregister(viewer.connection)
             viewer.is_cut = True
             return
@@ -110,6 +118,10 @@ class Audience:
         self._delivered += 1
         viewer.lost += number - viewer.seen - 1
         viewer.seen = number
+
+    def frames(self) -> list[int]:
+        """Return how many frames each viewer has received."""
+        return [viewer.frames for viewer in self._viewers.values()]
 
     def forget(self) -> None:
         """Count anew from here."""
@@ -155,5 +167,12 @@ def follow(last: int, seconds: float) -> dict[str, float]:
     return audience.tell(last) | {"own_cpu_us": 1e6 * (time.process_time() - begun)}
 
 
+def watch(port: int, path: str, headers: dict[str, str], viewers: int) -> list[int]:
+    """Watch a batch to its end; tell how many events each viewer saw."""
+    audience.open(port, [path], headers, viewers)
+    audience.wait(NEVER, OPEN_SECONDS)
+    return audience.frames()
+
+
 if __name__ == "__main__":
-    obey({"open": open_viewers, "follow": follow})
+    obey({"open": open_viewers, "follow": follow, "watch": watch})
