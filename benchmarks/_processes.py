@@ -19,6 +19,17 @@ def resident_bytes(pid: int) -> int:
     return int(fields[1]) * PAGE_BYTES if fields else 0
 
 
+def peak_resident_bytes(pid: int) -> int:
+    """Return the most memory that ``pid`` ever had; what it shares with others counts in full."""
+    return _status(pid, "VmHWM") * 1024
+
+
+def bytes_written(pid: int) -> int:
+    """Return how many bytes ``pid`` gave to disks so far, whether they are there yet or not."""
+    lines = dict(line.split(": ") for line in _read(Path(f"/proc/{pid}/io")).splitlines())
+    return int(lines.get("write_bytes", 0))
+
+
 def own_kb(pid: int) -> int:
     """Return the memory that is ``pid``'s alone: no file and no library stands behind it."""
     return _status(pid, "RssAnon")
