@@ -76,7 +76,7 @@ def list_batches(request: HttpRequest) -> HttpResponse:
 @page
 def upload(request: HttpRequest) -> HttpResponse:
     """Show where ZIPs are dropped; static/upload.js sends them to the upload door."""
-    mine = Batch.objects.filter(owner=signed_in(request.user))
+    mine = Batch.objects.filter(owner_id=signed_in(request.user).pk)
     context = {
         "templates": SheetTemplate.objects.only("slug"),
         # Most people print from one template; whoever never uploaded has to choose.
