@@ -32,11 +32,14 @@ async def test_a_ticket_opens_the_stream_and_the_two_other_addresses_of_its_batc
     assert [other.status_code for other in others] == [200, 200]
 
 
-async def test_a_ticket_for_all_batches_opens_the_stream_of_all(strict: Live, shown: str) -> None:
-    ticket = get_ticket(strict, None)
+async def test_a_ticket_for_all_batches_opens_the_stream_of_all_and_that_of_one_what_is_narrowed_to_it(
+    strict: Live, shown: str
+) -> None:
+    for batch, query in ((None, ""), (shown, f"batch={shown}&")):
+        ticket = get_ticket(strict, batch)
 
-    async with watch(f"{strict.url}/api/stream?ticket={ticket}", {}) as viewer:
-        await becomes(lambda: shown in {event.json()["batch_id"] for event in viewer.events})
+        async with watch(f"{strict.url}/api/stream?{query}ticket={ticket}", {}) as viewer:
+            await becomes(lambda: shown in {event.json()["batch_id"] for event in viewer.events})
 
 
 def test_a_ticket_of_one_batch_opens_no_other_and_not_all(strict: Live, shown: str) -> None:
