@@ -8,10 +8,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ParamSpec, TypeVar
-from uuid import UUID
 
 import structlog
 from channels.db import database_sync_to_async
@@ -40,11 +39,13 @@ from batches.receiving.verbs import (
 from batches.services import tell_waiting
 from batches.uploads import protocol
 from batches.uploads.protocol import Append, Refused
-from batches.uploads.store import UploadStore
+from batches.uploads.store import UploadBusy, UploadGone, UploadStore
+from batches.uploads.turns import Turn
 
 PREFIX = "/api/uploads"
-SILENCE_SECONDS = 30.0  # a client from which nothing comes for so long is taken for gone
-TAKE_OVER_SECONDS = 5.0
+SILENCE_SECONDS = 60.0  # a client from which nothing comes for so long is taken for gone
+TAKE_OVER_SECONDS = 5.0  # whoever writes lets go in a fraction of a second, unless it checks what arrived
+ASK_AGAIN_SECONDS = 0.05
 LOOK_AGAIN_SECONDS = 0.5  # after the last runner that was there will have been silent for too long
 WRITERS = 8  # threads; an upload holds one only while something of it is written
 
@@ -81,14 +82,6 @@ class Asked:
         return cls(method, upload, headers, receive)
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """A request that is writing now, in this process."""
-
-    body: Body
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 class UploadDoor:
     """Answers all below PREFIX.
 
@@ -103,7 +96,6 @@ class UploadDoor:
         self._most_bytes = most_bytes
         self._silence_seconds = silence_seconds
         self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="upload")
-        self._writers: dict[UUID, Writer] = {}
         self._looks: set[asyncio.Task[None]] = set()  # the loop alone would not keep them
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,8 +151,8 @@ class UploadDoor:
         metadata = protocol.Metadata(
             file_name=batch.file_name, template=batch.template.slug, name=batch.name, sha256=batch.sha256
         )
-        await self._take_over(batch.pk)
         if batch.status == BatchStatus.UPLOADING:
+            await self._wait_until_free(batch)
             with suppress(BatchError):  # it is told by the batch's events; here the offset was asked for
                 await self._in_thread(finish_arrived, batch, self._store)
         offset = await self._in_thread(upload_offset, batch, self._store)
@@ -175,34 +167,29 @@ class UploadDoor:
 
     async def _append(self, asked: Asked, batch: Batch) -> Answer:
         append = protocol.parse_append(asked.headers)
-        await self._take_over(batch.pk)
         offset = await self._receive(asked, batch, append)
         return Answer(status=204, headers=_position(batch, offset))
 
     async def _end(self, batch: Batch, user: User) -> Answer:
-        await self._take_over(batch.pk)
+        with suppress(UploadBusy, UploadGone):
+            await self._wait_until_free(batch)
         await self._in_thread(partial(end_upload, by=user), batch, self._store)
         logger.info("upload_ended", batch_id=str(batch.pk), by=user.get_username())
         return Answer(status=204)
 
     async def _receive(self, asked: Asked, batch: Batch, append: Append) -> int:
         """Take in the body of ``asked``; return the offset that is reached with it."""
-        reception = await self._in_thread(Reception.open, batch, append, self._store)
-        writer = Writer(Body(asked.receive, silence_seconds=self._silence_seconds))
-        self._writers[batch.pk] = writer
+        reception = await self._in_turn(batch, partial(_open, batch, append, self._store))
+        body = Body(asked.receive, silence_seconds=self._silence_seconds)
         metrics.receiving_here.inc()
         try:
-            async with aclosing(writer.body.pieces()) as pieces:
-                async for piece in pieces:
-                    await self._in_thread(reception.take, piece)
-                    metrics.upload_bytes.inc(len(piece))
-            await self._in_thread(partial(reception.finish, cut=writer.body.is_cut))
+            await self._take_pieces(body, reception)
+            await self._in_thread(partial(reception.finish, cut=body.is_cut))
         finally:
             await self._in_thread(reception.close)
             metrics.receiving_here.dec()
-            del self._writers[batch.pk]
-            writer.done.set()
-        self._refuse_cut(writer.body)
+        if body.is_silent:
+            raise Refused(protocol.SILENT, seconds=self._silence_seconds)
         if reception.offset == batch.size_bytes:
             metrics.uploads_finished.inc()
             await self._plan_second_look(batch)
@@ -219,24 +206,58 @@ class UploadDoor:
         self._looks.add(task)
         task.add_done_callback(self._looks.discard)
 
-    def _refuse_cut(self, body: Body) -> None:
-        if body.is_stopped:
-            raise Refused(protocol.TAKEN_OVER)
-        if body.is_silent:
-            raise Refused(protocol.SILENT, seconds=self._silence_seconds)
+    async def _take_pieces(self, body: Body, reception: Reception) -> None:
+        """Have each piece written while the next one comes."""
+        writing: asyncio.Future[None] | None = None
+        async with aclosing(body.pieces()) as pieces:
+            try:
+                async for piece in pieces:
+                    if writing:
+                        await writing
+                    writing = asyncio.ensure_future(self._in_thread(reception.take, piece))
+                    metrics.upload_bytes.inc(len(piece))
+            finally:
+                if writing:
+                    await writing
 
-    async def _take_over(self, upload: UUID) -> None:
-        """End the request that is writing to ``upload``: its connection may hang, and must not block a resume."""
-        if (writer := self._writers.get(upload)) is None:
-            return
-        writer.body.stop()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(writer.done.wait(), TAKE_OVER_SECONDS)
+    async def _wait_until_free(self, batch: Batch) -> None:
+        """Return when nobody writes to the upload; a connection that hangs must not block its resume."""
+        if await self._in_thread(self._store.offset, batch.pk) < batch.size_bytes:
+            await self._in_turn(batch, partial(self._store.wait_until_free, batch.pk))
+
+    async def _in_turn(self, batch: Batch, attempt: Callable[[Turn], R]) -> R:
+        """Return what ``attempt`` does once nobody else is at the upload: who writes to it is asked to let go.
+
+        Raises:
+            UploadBusy: that took longer than TAKE_OVER_SECONDS.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline, is_claimed = clock() + TAKE_OVER_SECONDS, False
+        turn = await self._in_thread(self._store.turn, batch.pk)
+        try:
+            while True:
+                try:
+                    return await self._in_thread(attempt, turn)
+                except UploadBusy:
+                    if clock() > deadline:
+                        raise
+                if not is_claimed:
+                    await self._in_thread(turn.claim)
+                    is_claimed = True
+                # Not in a thread: those that write need them, to see that they are to let go.
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
+        except BaseException:
+            turn.end()
+            raise
 
     async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``work`` in a thread of the door's own; database connections are given back after it."""
         run = database_sync_to_async(work, thread_sensitive=False, executor=self._threads)
         return await run(*args, **kwargs)  # type: ignore[no-any-return]  # channels has no types
+
+
+def _open(batch: Batch, append: Append, store: UploadStore, turn: Turn) -> Reception:
+    return Reception.open(batch, append, store, turn=turn)
 
 
 def _position(batch: Batch, offset: int) -> dict[str, str]:

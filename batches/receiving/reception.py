@@ -26,6 +26,7 @@ from batches.uploads.arrival import Arrival, check_arrival
 from batches.uploads.chunks import chunks_between, count_chunks
 from batches.uploads.protocol import Append, Refused
 from batches.uploads.store import Appender, LengthExceeded, UploadBusy, UploadStore
+from batches.uploads.turns import Turn
 from progress.events import ProcessingStage
 from progress.models import ProgressEvent
 from progress.pace import UNKNOWN, Estimate, Pace
@@ -69,15 +70,15 @@ class Reception:
         self._pace.move(self._worked_before, self.offset)
 
     @classmethod
-    def open(cls, batch: Batch, append: Append, store: UploadStore) -> Self:
-        """Return a reception that the bytes of ``append`` can be given to.
+    def open(cls, batch: Batch, append: Append, store: UploadStore, *, turn: Turn | None = None) -> Self:
+        """Return a reception that the bytes of ``append`` can be given to; it ends when ``turn`` is over.
 
         Raises:
             Refused: they do not follow those that are here, are too many, or none are wanted.
             UploadBusy, UploadGone: see ``UploadStore.open``.
         """
         _refuse_unless_uploading(batch)
-        appender = store.open(batch.pk, size_bytes=batch.size_bytes)
+        appender = store.open(batch.pk, size_bytes=batch.size_bytes, turn=turn)
         try:
             if not batch.take_lease(HOLDER, LEASE):
                 raise UploadBusy
@@ -106,7 +107,7 @@ class Reception:
         """Put ``piece``, which may be empty, at the end, and report each chunk that is whole with it.
 
         Raises:
-            Refused: it goes past the announced length; nothing of it was taken.
+            Refused: it goes past the announced length, and nothing of it was taken; or somebody else goes on.
             NoSpaceLeft: the disk is full; what it still took is kept.
             BatchCancelled: somebody cancelled the batch.
         """
@@ -123,6 +124,8 @@ class Reception:
             else:
                 self._report_chunks()
             self._look()
+            if self._appender.is_wanted and not self._appender.is_complete:
+                raise Refused(protocol.TAKEN_OVER)
 
     def finish(self, *, cut: bool = False) -> None:
         """Make safe what was taken; with the last byte, check the ZIP and queue the batch.

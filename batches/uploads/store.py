@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +12,11 @@ from typing import Self
 from uuid import UUID
 
 from batches.errors import NoSpaceLeft
+from batches.uploads.turns import SUFFIX, Turn, sweep_notes
 from batches.wording import file_size
 
 # Left free on the disk: database, logs and results need room while the last upload fills it.
 RESERVE_BYTES = 256 * 2**20
-LOCK_WAIT_SECONDS = 5.0
-LOCK_POLL_SECONDS = 0.02
 
 
 class UploadGone(Exception):
@@ -35,9 +33,15 @@ class LengthExceeded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UploadStore:
-    """One file for each upload; ``path`` says where it lies, from its first byte on."""
+    """One file for each upload.
+
+    Args:
+        path: says where it lies, from its first byte on.
+        reserve_bytes: what uploads leave free on the disk.
+    """
 
     path: Callable[[UUID], Path]
+    reserve_bytes: int = RESERVE_BYTES
 
     def create(self, upload: UUID) -> None:
         """Make the empty file; it survives a crash of the machine from here on."""
@@ -68,28 +72,33 @@ class UploadStore:
         except FileNotFoundError as error:
             raise UploadGone from error
 
-    def check_room(self, upload: UUID, size_bytes: int, *, promised: int = 0) -> None:
-        """Refuse a file that the disk cannot take besides the bytes ``promised`` to others.
+    def check_room(self, upload: UUID, needed_bytes: int, *, promised: int = 0) -> None:
+        """Refuse what the disk cannot take besides the bytes ``promised`` to others.
 
         Raises:
             NoSpaceLeft: the sentence says how much is free and how much is needed.
         """
         folder = self.path(upload).parent
         folder.mkdir(parents=True, exist_ok=True)
-        free = max(0, shutil.disk_usage(folder).free - RESERVE_BYTES - promised)
-        if size_bytes > free:
+        free = max(0, _free_bytes(os.statvfs(folder)) - self.reserve_bytes - promised)
+        if needed_bytes > free:
             raise NoSpaceLeft(
-                f"the file has {file_size(size_bytes)} and there is room for {file_size(free)}: "
+                f"the file and the work on it need {file_size(needed_bytes)} and there is room for {file_size(free)}: "
                 "free some space on the server, or wait until other batches are done"
             )
 
-    def open(self, upload: UUID, *, size_bytes: int) -> "Appender":
+    def turn(self, upload: UUID) -> Turn:
+        """Return a turn at ``upload``, to be made before ``open`` is tried."""
+        return Turn(self.path(upload).with_suffix(SUFFIX))
+
+    def open(self, upload: UUID, *, size_bytes: int, turn: Turn | None = None) -> "Appender":
         """Return the file, locked, ready for the bytes that follow; it shall have ``size_bytes`` in the end.
 
         Raises:
             UploadGone: there is no such file.
-            UploadBusy: it stayed locked for LOCK_WAIT_SECONDS.
+            UploadBusy: somebody else has it open.
         """
+        turn = turn or self.turn(upload)
         try:
             descriptor = os.open(self.path(upload), os.O_WRONLY | os.O_APPEND)
         except FileNotFoundError as error:
@@ -102,11 +111,19 @@ class UploadStore:
         except BaseException:
             os.close(descriptor)
             raise
-        return Appender(descriptor, size_bytes)
+        return Appender(descriptor, size_bytes, turn=turn, reserve_bytes=self.reserve_bytes)
+
+    def wait_until_free(self, upload: UUID, turn: Turn) -> None:
+        """Return when nobody writes to ``upload``; ``UploadBusy`` and ``UploadGone`` as of ``open``."""
+        self.open(upload, size_bytes=0, turn=turn).close()
 
     def discard(self, upload: UUID) -> None:
         """Remove the file; one that is gone already is fine."""
         self.path(upload).unlink(missing_ok=True)
+
+    def sweep(self, upload: UUID) -> None:
+        """Remove what requests that were killed left in the folder where ``upload`` lies."""
+        sweep_notes(self.path(upload).parent)
 
 
 class Appender:
@@ -115,8 +132,10 @@ class Appender:
     The lock goes with the process, so a server that is killed leaves none behind.
     """
 
-    def __init__(self, descriptor: int, size_bytes: int) -> None:
+    def __init__(self, descriptor: int, size_bytes: int, *, turn: Turn, reserve_bytes: int) -> None:
         self._descriptor = descriptor
+        self._turn = turn
+        self._reserve_bytes = reserve_bytes
         self.size_bytes = size_bytes
         self.offset = os.fstat(descriptor).st_size
 
@@ -131,6 +150,11 @@ class Appender:
         return self.offset == self.size_bytes
 
     @property
+    def is_wanted(self) -> bool:
+        """Whether somebody came later, who waits until this is closed."""
+        return self._turn.is_over
+
+    @property
     def still_seconds(self) -> float:
         """How long ago the last byte was written (of an empty file: how long ago it was made)."""
         return max(0.0, time.time() - os.fstat(self._descriptor).st_mtime)
@@ -140,10 +164,12 @@ class Appender:
 
         Raises:
             LengthExceeded: nothing of it was written.
-            NoSpaceLeft: the disk is full.
+            NoSpaceLeft: the disk is full, or so nearly that the rest of the site would have no room.
         """
         if self.offset + len(piece) > self.size_bytes:
             raise LengthExceeded
+        if piece and _free_bytes(os.fstatvfs(self._descriptor)) < self._reserve_bytes + len(piece):
+            raise self._no_space()
         rest = memoryview(piece)
         while rest:
             written = self._write(rest)
@@ -164,6 +190,7 @@ class Appender:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+            self._turn.end()
 
     def _write(self, rest: memoryview) -> int:
         try:
@@ -171,21 +198,24 @@ class Appender:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise NoSpaceLeft(
-                f"the disk is full after {file_size(self.offset)} of {file_size(self.size_bytes)}; what had arrived is "
-                "kept: free some space on the server and go on"
-            ) from error
+            raise self._no_space() from error
+
+    def _no_space(self) -> NoSpaceLeft:
+        return NoSpaceLeft(
+            f"the disk is full after {file_size(self.offset)} of {file_size(self.size_bytes)}; what had arrived is "
+            "kept: free some space on the server and go on"
+        )
 
 
 def _lock(descriptor: int) -> None:
-    deadline = time.monotonic() + LOCK_WAIT_SECONDS
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                raise UploadBusy from error
-        time.sleep(LOCK_POLL_SECONDS)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UploadBusy from error
+
+
+def _free_bytes(disk: os.statvfs_result) -> int:
+    return disk.f_bavail * disk.f_frsize
 
 
 def _sync_folder(folder: Path) -> None:

@@ -60,13 +60,14 @@ async def test_what_a_slow_client_has_sent_is_given_within_seconds():
     assert [bytes(piece) async for piece in pieces] == [b"def"]
 
 
-async def test_a_body_can_be_ended_from_elsewhere_while_it_waits():
-    body = Client(part(b"abc")).body()
-    reading = asyncio.create_task(all_of(body))
-    await asyncio.sleep(0)
+async def test_a_client_that_trickles_is_heard_of_several_times_a_second():
+    client = Client(part(b"a"))
+    pieces = client.body().pieces()
 
-    body.stop()
+    assert await asyncio.wait_for(anext(pieces), 5) == b"a"
+    assert await asyncio.wait_for(anext(pieces), 5) == b""
+    for letter in (b"b", b"c"):
+        client.messages.put_nowait(part(letter))
 
-    assert await asyncio.wait_for(reading, 5) == [b"abc"]
-    assert body.is_stopped
-    assert not body.is_silent
+    assert await asyncio.wait_for(anext(pieces), 5) == b"bc"
+    await pieces.aclose()

@@ -10,7 +10,6 @@ from uuid import uuid4
 import pytest
 
 from batches.errors import ArchiveRefused, NoSpaceLeft
-from batches.uploads import store as stores
 from batches.uploads.arrival import Arrival, UploadRefused, check_arrival
 from batches.uploads.store import LengthExceeded, UploadBusy, UploadGone, UploadStore
 
@@ -55,13 +54,41 @@ def test_what_is_taken_back_leaves_what_was_there_before(store):
     assert store.path(UPLOAD).read_bytes() == b"1234"
 
 
-def test_only_one_writes_at_a_time(store, monkeypatch):
-    monkeypatch.setattr(stores, "LOCK_WAIT_SECONDS", 0.1)
-
+def test_only_one_writes_at_a_time(store):
     with store.open(UPLOAD, size_bytes=10), pytest.raises(UploadBusy):
         store.open(UPLOAD, size_bytes=10)
 
     store.open(UPLOAD, size_bytes=10).close()
+
+
+def test_whoever_comes_last_is_let_in(store):
+    first = store.open(UPLOAD, size_bytes=10)
+    second, third = store.turn(UPLOAD), store.turn(UPLOAD)
+
+    assert not first.is_wanted
+    second.claim()
+    assert first.is_wanted
+    third.claim()
+    first.close()
+
+    with store.open(UPLOAD, size_bytes=10, turn=second) as file:
+        assert file.is_wanted
+    with store.open(UPLOAD, size_bytes=10, turn=third) as file:
+        assert not file.is_wanted
+    assert [path.name for path in store.path(UPLOAD).parent.iterdir()] == [f"{UPLOAD}.zip"]
+
+
+def test_a_request_that_died_while_it_waited_is_in_nobodys_way_and_its_note_goes(store):
+    store.turn(UPLOAD).claim()
+
+    with store.open(UPLOAD, size_bytes=10) as file:
+        assert not file.is_wanted
+    note = store.path(UPLOAD).with_suffix(".turn")
+    store.sweep(UPLOAD)
+    assert note.is_symlink()
+    os.utime(note, (0, 0), follow_symlinks=False)
+    store.sweep(UPLOAD)
+    assert not note.is_symlink()
 
 
 def test_a_writer_that_is_killed_leaves_no_lock(store):

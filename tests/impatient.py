@@ -1,0 +1,15 @@
+"""The site's application with an upload door that waits for a silent client a second only; to be served by uvicorn."""
+
+from omr_project import asgi  # isort: split - it sets Django up for the others
+
+from django.conf import settings
+
+from batches.api.uploads import UploadDoor
+from batches.folders import site_folders
+from batches.uploads.store import UploadStore
+from batches.wording import GB
+
+asgi.upload_door = UploadDoor(
+    UploadStore(site_folders().upload), most_bytes=settings.MAX_UPLOAD_GB * GB, silence_seconds=1
+)
+application = asgi.application
