@@ -1,6 +1,6 @@
 """The site's application with an upload door that waits for a silent client a second only; to be served by uvicorn."""
 
-from omr_project import asgi  # isort: split - it sets Django up for the others
+from omr_project import asgi  # noqa: I001 - it sets Django up for the others
 
 from django.conf import settings
 
