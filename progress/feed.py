@@ -81,6 +81,11 @@ class Feed(Sleepers):
             del self._frames[:dropped]
             self._before += dropped
 
+    @property
+    def frames_a_piece(self) -> int:
+        """How many frames of the size that they have lately make a piece."""
+        return max(1, PIECE_BYTES * len(self._frames) // max(1, self._bytes))
+
     def take(self, position: int) -> tuple[bytes, int]:
         """Return what follows ``position``, joined, and the position behind it.
 

@@ -110,7 +110,7 @@ class Hub:
         if position >= feed.before:
             return feed.take(position)
         # So slow that the feed has forgotten what is needed here; the log's last event is never among it.
-        limit = min(READ_LIMIT, feed.before - position)
+        limit = min(READ_LIMIT, feed.before - position, feed.frames_a_piece)
         events = await self._read(followed.batch_id, position, limit)
         return b"".join(sse.encode(event, is_last=False) for event in events), position + len(events)
 

@@ -96,6 +96,6 @@ async def staying(*clients: Client) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         done = await asyncio.gather(*tasks, return_exceptions=True)
-    failed = [error for error in done if isinstance(error, Exception)]
-    if failed:
-        raise ExceptionGroup("clients failed", failed)
+        failed = [error for error in done if isinstance(error, Exception)]
+        if failed:
+            raise ExceptionGroup("clients failed", failed)
