@@ -158,6 +158,14 @@ def test_without_a_template_the_upload_page_says_how_to_take_one_in(client: Clie
     assert "manage.py import_template" in page(client, "/upload")
 
 
+def test_without_javascript_the_upload_page_names_the_command(client: Client) -> None:
+    client.force_login(a_user())
+    shown = page(client, "/upload")
+
+    assert re.search(r"<noscript>.*upload_batch scans.zip --template SLUG --server http://testserver --user ada", shown)
+    assert re.search(r'<div id="upload" data-user="ada" hidden>', shown)
+
+
 def test_the_upload_page_has_no_script_or_style_in_it(client: Client) -> None:
     client.force_login(a_user())
     shown = page(client, "/upload")
