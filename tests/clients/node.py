@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 MODULE = (ROOT / "static" / "progress" / "batch-stream.js").as_uri()
 SYNTAX_MODULE = (ROOT / "static" / "progress" / "event-stream.js").as_uri()
 PACKAGE_FILES = ("package.json", "package-lock.json")
-SCRIPTS = ("watch.mjs", "follow.mjs", "parse.mjs")
+SCRIPTS = ("watch.mjs", "follow.mjs", "parse.mjs", "upload.mjs")
 INSTALL_SECONDS = 120
 
 
