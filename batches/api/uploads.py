@@ -41,6 +41,7 @@ from batches.uploads import protocol
 from batches.uploads.protocol import Append, Refused
 from batches.uploads.store import UploadBusy, UploadGone, UploadStore
 from batches.uploads.turns import Turn
+from progress.events import ProcessingStage
 
 PREFIX = "/api/uploads"
 SILENCE_SECONDS = 60.0  # a client from which nothing comes for so long is taken for gone
@@ -167,7 +168,10 @@ class UploadDoor:
 
     async def _append(self, asked: Asked, batch: Batch) -> Answer:
         append = protocol.parse_append(asked.headers)
-        offset = await self._receive(asked, batch, append)
+        if append.length == 0 and append.offset == batch.size_bytes and batch.has_finished(ProcessingStage.UPLOADING):
+            offset = append.offset  # the client missed the answer to its last byte, and some ask so whether all is here
+        else:
+            offset = await self._receive(asked, batch, append)
         return Answer(status=204, headers=_position(batch, offset))
 
     async def _end(self, batch: Batch, user: User) -> Answer:
