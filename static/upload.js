@@ -177,8 +177,9 @@ class Row {
 
   #sentence(sentence) {
     if (this.state === "checking") return "All is there; the server checks the ZIP.";
-    if (this.state === "done") return "The batch goes on by itself: this page may be closed.";
-    if (this.state !== "waiting") return sentence && `${sentence.replace(/\.$/, "")}.`;
+    const said = sentence && `${sentence.replace(/\.$/, "")}.`;
+    if (this.state === "done") return `The batch goes on by itself: this page may be closed. ${said}`.trim();
+    if (this.state !== "waiting") return said;
     const seconds = Math.max(0, Math.ceil((this.#upload.retryAt - performance.now()) / 1_000));
     return `${sentence}; trying again ${seconds ? `in ${seconds} s` : "now"}.`;
   }

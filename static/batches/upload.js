@@ -18,12 +18,12 @@ const FIRST_PIECE = 4 * 2 ** 20;
 const PIECE_SECONDS = 8; // what a request should take: a server may lose the one that is cut off
 
 const PASSING = [0, 408, 423, 429, 460, 500, 502, 503, 504];
-const MENDABLE = [401, 403, 507]; // somebody can do something about it, and then it goes on
+const MENDABLE = [401, 403, 429, 507]; // somebody can do something about it, and then it goes on
 const SENTENCES = {
   401: "You are signed out: sign in again in another tab, then go on here",
   403: "This upload belongs to somebody else",
   404: "The batch of this upload was deleted",
-  410: "This upload was cancelled, and what had arrived is gone",
+  410: "This upload was cancelled, or not gone on with for too long, and what had arrived is gone",
 };
 const LOST = "The connection is lost";
 const ELSEWHERE = "This upload goes on in another window";
@@ -197,7 +197,7 @@ export class BatchUpload {
     const batch = await this.#askBatch();
     // What arrived may be no ZIP; who comes back to an upload that is whole is not told.
     if (batch?.status === "failed") this.#turn("refused", batch.error.message);
-    else this.#turn("done");
+    else this.#turn("done", sentenceOfSame(batch?.same_as ?? []));
   }
 
   async #askBatch() {
@@ -217,7 +217,7 @@ export class BatchUpload {
       this.#piece = Math.max(LEAST_PIECE, this.#piece / 4);
       this.#try();
     } else if (code === "taken_over") this.#stop("elsewhere", ELSEWHERE);
-    else if (PASSING.includes(status) || code === "offset_conflict") await this.#failPassing(status, detail);
+    else if (isPassing(status, code)) await this.#failPassing(status, detail);
     else this.#stop(MENDABLE.includes(status) ? "stopped" : "refused", detail);
   }
 
@@ -276,6 +276,18 @@ function refusalOf({ originalResponse: answer }) {
   }
   const { code = null, detail = SENTENCES[status] ?? (status ? `The server answered ${status}` : LOST) } = told;
   return { status, code, detail: status === 401 ? SENTENCES[401] : detail };
+}
+
+/** Whether the same may be asked again after a while, and nobody has to do anything. */
+function isPassing(status, code) {
+  return (PASSING.includes(status) && code !== "too_many_uploads") || code === "offset_conflict";
+}
+
+/** Return what is to be said of other batches with the same bytes, the latest of `same` first. */
+function sentenceOfSame([latest, ...others]) {
+  if (!latest) return "";
+  const more = others.length ? ` and ${others.length} more` : "";
+  return `This ZIP was uploaded before, as “${latest.name}”${more}: both stay, so delete the one that you do not want`;
 }
 
 async function canBeRead(file) {

@@ -71,6 +71,8 @@ def _deliver(site: RemoteSite, parcel: Parcel, memory: Memory, output: TextIO) -
     if batch["error"] and batch["status"] in ("failed", "cancelled"):
         raise CommandError(f"{batch['error']['message']}\n{MENDED}", returncode=FAILED)
     say(output, f"Batch {batch['id']}: {file_size(pace.size)} uploaded, now {batch['status']}")
+    for other in batch.get("same_as", []):  # older sites do not tell
+        say(output, f"The same ZIP was uploaded before: batch {other['id']}, {other['name']}, {other['status']}")
 
 
 def _site(options: dict[str, Any]) -> RemoteSite:

@@ -12,15 +12,14 @@ from urllib.parse import urljoin, urlsplit
 TIMEOUT_SECONDS = 60.0
 CHECK_SECONDS = 300.0  # for an answer: after the last byte the server looks through the whole ZIP
 LOGIN = "/api/auth/login"
-PASSING = frozenset({408, 423, 429, 460, 500, 502, 503, 504})
-PROXYS_LIMIT = "a proxy takes no request as large"
-
+PASSING = frozenset({408, 409, 423, 429, 460, 500, 502, 503, 504})
+LASTING = frozenset({"wrong_state", "locked_out", "too_many_uploads"})  # codes; somebody has to do something first
 WITHOUT_WORDS = {
     401: "the server does not know who this is",
     403: "this belongs to somebody else",
     404: "there is no such thing",
-    410: "this upload was cancelled, and what had arrived is gone",
-    413: PROXYS_LIMIT,
+    410: "this upload was cancelled, or not gone on with for too long, and what had arrived is gone",
+    413: "a proxy takes no request as large",
 }
 
 
@@ -39,9 +38,8 @@ class Refused(Exception):
     @property
     def is_passing(self) -> bool:
         """Whether the same may be asked again after a while."""
-        # A conflict is settled by asking for the offset again; a batch in a wrong state is not. Who is locked out
-        # gave a wrong password, and is not let in before a quarter of an hour.
-        return self.status in PASSING | {HTTPStatus.CONFLICT} and self.code not in ("wrong_state", "locked_out")
+        # A conflict is settled by asking for the offset again; a batch in a wrong state is not.
+        return self.status in PASSING and self.code not in LASTING
 
     @property
     def is_of_zip(self) -> bool:
