@@ -48,7 +48,7 @@ UNUSABLE_ARCHIVE_CODES = frozenset(
     {
         *("not_a_zip", "archive_truncated", "archive_empty", "no_pages"),
         *("unsafe_member", "encrypted_member", "unsupported_compression", "bomb"),
-        *("upload_incomplete", "upload_altered", "no_sheets"),
+        *("upload_incomplete", "upload_altered", "upload_expired", "no_sheets"),
     }
 )
 """The batch needs another ZIP: with this one it will never go on."""

@@ -15,6 +15,11 @@ def reassembled(size_bytes: int, seconds: float) -> str:
     return f"Upload reassembled: {file_size(size_bytes)} in {seconds:.0f}s"
 
 
+def upload_expired(here_bytes: int, size_bytes: int, hours: float) -> str:
+    arrived = f"{file_size(here_bytes)} of {file_size(size_bytes)} arrived"
+    return f"Upload expired: {arrived}, and nothing more for {hours:.0f} hours; begin a new one"
+
+
 def file_size(size_bytes: int) -> str:
     return f"{size_bytes / GB:.2f}GB" if size_bytes >= GB else f"{size_bytes / MB:.2f}MB"
 

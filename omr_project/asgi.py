@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import timedelta
 from http import HTTPStatus
 
 import django
@@ -15,12 +16,18 @@ from batches.api.bodies import Receive, Scope, Send  # noqa: E402
 from batches.api.tickets import hide_ticket  # noqa: E402
 from batches.api.uploads import UploadDoor, is_upload  # noqa: E402
 from batches.folders import site_folders  # noqa: E402
+from batches.receiving.verbs import UploadLimits  # noqa: E402
 from batches.uploads.store import UploadStore  # noqa: E402
 from batches.wording import GB  # noqa: E402
 from progress.handler import StreamingASGIHandler  # noqa: E402
 
 site = StreamingASGIHandler()
-upload_door = UploadDoor(UploadStore(site_folders().upload), most_bytes=settings.MAX_UPLOAD_GB * GB)
+upload_limits = UploadLimits(
+    most_bytes=settings.MAX_UPLOAD_GB * GB,
+    most_unfinished=settings.UPLOADS_PER_USER,
+    kept=timedelta(hours=settings.UPLOAD_KEPT_HOURS),
+)
+upload_door = UploadDoor(UploadStore(site_folders().upload), upload_limits)
 
 if twisted := sys.modules.get("twisted.web.http"):  # under daphne, which knows no name for 429 and younger ones
     for status in HTTPStatus:

@@ -224,6 +224,10 @@ CORS_EXPOSE_HEADERS = (
 PROCESSES = read("PROCESSES", whole(at_least=0), "0", expects="a number of worker processes; 0: one for each core")
 BATCHES_AT_ONCE = read("BATCHES_AT_ONCE", whole(at_least=1), "2", expects="a whole number, 1 or more")
 MAX_UPLOAD_GB = read("MAX_UPLOAD_GB", whole(at_least=1), "50", expects="a whole number of GB, 1 or more")
+# Unfinished ones at a time; each may hold as much of the disk as its file will have.
+UPLOADS_PER_USER = read("UPLOADS_PER_USER", whole(at_least=1), "10", expects="a whole number, 1 or more")
+# An upload to which nothing is added for so long is ended: over a night, and not for ever.
+UPLOAD_KEPT_HOURS = read("UPLOAD_KEPT_HOURS", whole(at_least=1), "24", expects="a whole number of hours, 1 or more")
 
 # --- Seen from outside ------------------------------------------------------------------------------------------------
 

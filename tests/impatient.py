@@ -2,14 +2,9 @@
 
 from omr_project import asgi  # noqa: I001 - it sets Django up for the others
 
-from django.conf import settings
-
 from batches.api.uploads import UploadDoor
 from batches.folders import site_folders
 from batches.uploads.store import UploadStore
-from batches.wording import GB
 
-asgi.upload_door = UploadDoor(
-    UploadStore(site_folders().upload), most_bytes=settings.MAX_UPLOAD_GB * GB, silence_seconds=1
-)
+asgi.upload_door = UploadDoor(UploadStore(site_folders().upload), asgi.upload_limits, silence_seconds=1)
 application = asgi.application

@@ -45,11 +45,15 @@ class BatchListView(generics.ListAPIView[Batch]):
         return Batch.objects.visible_to(signed_in(self.request.user)).select_related("owner", "template")
 
 
+def _detail(request: Request, batch_id: str) -> Response:
+    return Response(BatchDetail(get_batch_for(request.user, batch_id), context={"request": request}).data)
+
+
 class BatchView(APIView):
     @extend_schema(responses=BatchDetail, tags=["batches"])
     def get(self, request: Request, batch_id: str) -> Response:
         """Return all that is known of a batch."""
-        return Response(BatchDetail(get_batch_for(request.user, batch_id)).data)
+        return _detail(request, batch_id)
 
     @extend_schema(request=BatchDetail, responses=BatchDetail, tags=["batches"])
     def patch(self, request: Request, batch_id: str) -> Response:
@@ -59,7 +63,7 @@ class BatchView(APIView):
         changed.is_valid(raise_exception=True)
         # Only the name: a runner may be writing the other columns of this row now.
         Batch.objects.filter(pk=batch.pk).update(name=changed.validated_data.get("name", batch.name))
-        return Response(BatchDetail(get_batch_for(request.user, batch_id)).data)
+        return _detail(request, batch_id)
 
     @extend_schema(responses={204: None}, tags=["batches"])
     def delete(self, request: Request, batch_id: str) -> Response:
@@ -73,7 +77,7 @@ class CancelView(APIView):
     def post(self, request: Request, batch_id: str) -> Response:
         """Stop a batch within seconds; it can be continued later."""
         services.cancel_batch(get_batch_for(request.user, batch_id, right=Right.OPERATOR), by=signed_in(request.user))
-        return Response(BatchDetail(get_batch_for(request.user, batch_id)).data)
+        return _detail(request, batch_id)
 
 
 class Retry(serializers.Serializer[Any]):
@@ -93,4 +97,4 @@ class RetryView(APIView):
         given.is_valid(raise_exception=True)
         covers = {name: NO_COVER if code is None else code for name, code in given.validated_data["covers"].items()}
         services.retry_batch(batch, by=signed_in(request.user), covers=covers)
-        return Response(BatchDetail(get_batch_for(request.user, batch_id)).data)
+        return _detail(request, batch_id)

@@ -8,6 +8,8 @@ from rest_framework import serializers
 
 from batches.models import Answer, Batch, BatchAccess, CoverGroup, Sheet, SheetTemplate
 
+MOST_SAME = 10
+
 
 class Counts(serializers.Serializer[Any]):
     """How much of everything; ``processed`` includes the sheets set aside."""
@@ -76,23 +78,39 @@ class Links(serializers.Serializer[Any]):
     responses_csv = serializers.CharField()
 
 
+class SameBatch(serializers.ModelSerializer[Batch]):
+    """Another batch whose ZIP has the same bytes."""
+
+    class Meta:
+        model = Batch
+        fields = ["id", "name", "status", "created_at"]
+
+
 class BatchDetail(BatchLine):
-    """One batch with all that is known of it."""
+    """One batch with all that is known of it; made with the request, as not everybody may see every other batch."""
 
     groups = GroupLine(many=True, read_only=True)
     error = serializers.SerializerMethodField()
+    same_as = serializers.SerializerMethodField(
+        help_text="the latest batches that you may see and whose ZIP has the same bytes, by its SHA-256 digest"
+    )
     links = serializers.SerializerMethodField()
 
     class Meta(BatchLine.Meta):
         fields = [
             *BatchLine.Meta.fields,
-            *("finished_stages", "stage_seconds", "error", "unreadable_covers", "groups", "links"),
+            *("finished_stages", "stage_seconds", "error", "unreadable_covers", "same_as", "groups", "links"),
         ]
         read_only_fields = [field for field in fields if field != "name"]
 
     @extend_schema_field(Failure(allow_null=True))
     def get_error(self, batch: Batch) -> Any:
         return Failure(batch).data if batch.error_code else None
+
+    @extend_schema_field(SameBatch(many=True))
+    def get_same_as(self, batch: Batch) -> Any:
+        visible = Batch.objects.visible_to(self.context["request"].user)
+        return SameBatch(visible.same_as(batch)[:MOST_SAME], many=True).data
 
     @extend_schema_field(Links)
     def get_links(self, batch: Batch) -> dict[str, str]:

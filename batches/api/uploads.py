@@ -27,15 +27,9 @@ from batches.api.upload_origins import is_preflight, origin_headers
 from batches.errors import BatchError
 from batches.models import Batch, BatchStatus, Right, Runner
 from batches.permissions import get_batch_for
+from batches.receiving.expiry import end_expired
 from batches.receiving.reception import Reception
-from batches.receiving.verbs import (
-    begin_upload,
-    end_expired,
-    end_upload,
-    expires_at,
-    finish_arrived,
-    upload_offset,
-)
+from batches.receiving.verbs import UploadLimits, begin_upload, end_upload, finish_arrived, upload_offset
 from batches.services import tell_waiting
 from batches.uploads import protocol
 from batches.uploads.protocol import Append, Refused
@@ -88,13 +82,13 @@ class UploadDoor:
 
     Args:
         store: where the files lie.
-        most_bytes: no file may be larger.
+        limits: what is taken in.
         silence_seconds: how long a client may send nothing.
     """
 
-    def __init__(self, store: UploadStore, *, most_bytes: int, silence_seconds: float = SILENCE_SECONDS) -> None:
+    def __init__(self, store: UploadStore, limits: UploadLimits, *, silence_seconds: float = SILENCE_SECONDS) -> None:
         self._store = store
-        self._most_bytes = most_bytes
+        self._limits = limits
         self._silence_seconds = silence_seconds
         self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="upload")
         self._looks: set[asyncio.Task[None]] = set()  # the loop alone would not keep them
@@ -132,7 +126,7 @@ class UploadDoor:
             headers={
                 "Tus-Version": protocol.VERSION,
                 "Tus-Extension": ",".join(protocol.EXTENSIONS),
-                "Tus-Max-Size": str(self._most_bytes),
+                "Tus-Max-Size": str(self._limits.most_bytes),
                 "Tus-Checksum-Algorithm": ",".join(protocol.CHECKSUM_ALGORITHMS),
             },
         )
@@ -140,13 +134,14 @@ class UploadDoor:
     async def _create(self, asked: Asked, user: User) -> Answer:
         if asked.method != "POST":
             raise Refused(protocol.METHOD_UNKNOWN, seen=asked.method)
-        creation = protocol.parse_creation(asked.headers, most_bytes=self._most_bytes)
-        await self._in_thread(partial(end_expired, now=timezone.now()), self._store)
-        batch = await self._in_thread(begin_upload, user, creation, self._store)
+        creation = protocol.parse_creation(asked.headers, most_bytes=self._limits.most_bytes)
+        await self._in_thread(partial(end_expired, kept=self._limits.kept), self._store)
+        begin = partial(begin_upload, most_unfinished=self._limits.most_unfinished)
+        batch = await self._in_thread(begin, user, creation, self._store)
         metrics.uploads_begun.inc()
         logger.info("upload_begun", batch_id=str(batch.pk), size_bytes=creation.size_bytes)
         offset = await self._receive(asked, batch, creation.first) if creation.first else 0
-        return Answer(status=201, headers={"Location": f"{PREFIX}/{batch.pk}", **_position(batch, offset)})
+        return Answer(status=201, headers={"Location": f"{PREFIX}/{batch.pk}", **self._position(batch, offset)})
 
     async def _tell_offset(self, batch: Batch) -> Answer:
         metadata = protocol.Metadata(
@@ -172,7 +167,7 @@ class UploadDoor:
             offset = append.offset  # the client missed the answer to its last byte, and some ask so whether all is here
         else:
             offset = await self._receive(asked, batch, append)
-        return Answer(status=204, headers=_position(batch, offset))
+        return Answer(status=204, headers=self._position(batch, offset))
 
     async def _end(self, batch: Batch, user: User) -> Answer:
         with suppress(UploadBusy, UploadGone):
@@ -209,6 +204,13 @@ class UploadDoor:
         task = asyncio.ensure_future(self._in_thread(tell_waiting, batch))
         self._looks.add(task)
         task.add_done_callback(self._looks.discard)
+
+    def _position(self, batch: Batch, offset: int) -> dict[str, str]:
+        """Return the headers that say how far an upload is and, of one that is not whole, how long it is kept."""
+        position = {"Upload-Offset": str(offset)}
+        if offset < batch.size_bytes:
+            position["Upload-Expires"] = http_date((timezone.now() + self._limits.kept).timestamp())
+        return position
 
     async def _take_pieces(self, body: Body, reception: Reception) -> None:
         """Have each piece written while the next one comes."""
@@ -262,11 +264,3 @@ class UploadDoor:
 
 def _open(batch: Batch, append: Append, store: UploadStore, turn: Turn) -> Reception:
     return Reception.open(batch, append, store, turn=turn)
-
-
-def _position(batch: Batch, offset: int) -> dict[str, str]:
-    """Return the headers that say how far an upload is and, of one that is not whole, how long it is kept."""
-    position = {"Upload-Offset": str(offset)}
-    if offset < batch.size_bytes:
-        position["Upload-Expires"] = http_date(expires_at(timezone.now()).timestamp())
-    return position

@@ -29,7 +29,8 @@ def upload(run: Run) -> None:
     if told <= count_chunks(batch.size_bytes):
         run.report(wording.REASSEMBLING, 100.0)
     arrival = Arrival(path=batch.archive, size_bytes=batch.size_bytes, sha256=batch.sha256)
-    check_arrival(arrival, alive=run.check)
+    batch.sha256 = check_arrival(arrival, alive=run.check)
+    batch.save(update_fields=["sha256"])
     index_archive(batch.archive, name=batch.file_name)
     run.take_time()
     run.finish(wording.reassembled(batch.size_bytes, batch.worked_seconds))

@@ -5,7 +5,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from uuid import UUID
 
@@ -27,19 +27,27 @@ from progress.publisher import publish_progress, tell_again
 LOOK_SECONDS = 0.5
 WAITING_SECONDS = 2.0  # between two looks at what queued batches wait for
 PAUSE_AFTER_FAULT_SECONDS = 5.0
+CHORES_SECONDS = 60.0
 
 logger = structlog.get_logger(__name__)
 
 
 class Watch:
-    """Takes queued batches, and those that a dead runner left behind, some at once."""
+    """Takes queued batches, and those that a dead runner left behind, some at once.
 
-    def __init__(self, runner: Runner, slots: int) -> None:
+    Args:
+        runner: processes one batch.
+        slots: so many at once.
+        chores: done every CHORES_SECONDS beside that.
+    """
+
+    def __init__(self, runner: Runner, slots: int, *, chores: Sequence[Callable[[], None]] = ()) -> None:
         self._runner = runner
         self._slots = slots
         self._name = f"{socket.gethostname()[:50]} {os.getpid()} {secrets.token_hex(4)}"
         self._working: dict[UUID, threading.Thread] = {}
-        self._seen_at = self._waiting_told_at = -float("inf")
+        self._chores = chores
+        self._seen_at = self._waiting_told_at = self._chores_at = -float("inf")
         self._not_before = -float("inf")
 
     def run(self) -> None:
@@ -62,11 +70,19 @@ class Watch:
                 self._take()
             self._tell_waiting()
             tell_again()
+            self._do_chores()
         except DatabaseError:
             # A runner outlives a database that is away for a while.
             logger.warning("database_away", exc_info=True)
             connection.close()
             self._pause()
+
+    def _do_chores(self) -> None:
+        if time.monotonic() - self._chores_at < CHORES_SECONDS:
+            return
+        self._chores_at = time.monotonic()
+        for chore in self._chores:
+            chore()
 
     def _say_alive(self) -> None:
         if time.monotonic() - self._seen_at < models.RUNNER_RENEWAL_SECONDS:

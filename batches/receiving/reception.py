@@ -22,7 +22,7 @@ from batches.models import Batch, BatchStatus
 from batches.reports import ending_report, report_of
 from batches.services import end_cancelled, submit_batch
 from batches.uploads import protocol
-from batches.uploads.arrival import Arrival, check_arrival
+from batches.uploads.arrival import Arrival, RunningDigest, check_arrival
 from batches.uploads.chunks import chunks_between, count_chunks
 from batches.uploads.protocol import Append, Refused
 from batches.uploads.store import Appender, LengthExceeded, UploadBusy, UploadStore
@@ -47,6 +47,12 @@ def _pace_of(_batch_id: UUID) -> Pace:
     return Pace()
 
 
+@lru_cache(UPLOADS_MOST)
+def _digest_of(_batch_id: UUID) -> RunningDigest:
+    """Return the digest of what has arrived of an upload, kept between its requests."""
+    return RunningDigest()
+
+
 class Reception:
     """The bytes of one request on their way into an upload; locked and leased until it is closed.
 
@@ -67,6 +73,7 @@ class Reception:
         self._cancelled = False
         self._turn = threading.RLock()
         self._pace = _pace_of(batch.pk)
+        self._seen = _digest_of(batch.pk)
         self._pace.move(self._worked_before, self.offset)
 
     @classmethod
@@ -77,22 +84,22 @@ class Reception:
             Refused: they do not follow those that are here, are too many, or none are wanted.
             UploadBusy, UploadGone: see ``UploadStore.open``.
         """
-        _refuse_unless_uploading(batch)
+        _refuse_unless_uploading(batch, store)
         appender = store.open(batch.pk, size_bytes=batch.size_bytes, turn=turn)
         try:
             if not batch.take_lease(HOLDER, LEASE):
                 raise UploadBusy
-            return cls._open(batch, append, appender)
+            return cls._open(batch, append, appender, store)
         except BaseException:
             appender.close()
             raise
 
     @classmethod
-    def _open(cls, batch: Batch, append: Append, appender: Appender) -> Self:
+    def _open(cls, batch: Batch, append: Append, appender: Appender, store: UploadStore) -> Self:
         """Return the reception if ``append`` fits; lock and lease are held, so nothing changes any more."""
         try:
             batch.refresh_from_db()
-            _refuse_unless_uploading(batch)
+            _refuse_unless_uploading(batch, store)
             _refuse_misfit(append, appender)
             return cls(batch, append, appender)
         except BaseException:
@@ -114,10 +121,12 @@ class Reception:
         with self._turn:
             if piece:
                 self._note_first_byte()
+            at = self.offset
             try:
                 self._appender.append(piece)
             except LengthExceeded as error:
                 raise _too_long(self._appender) from error
+            self._seen.add(piece, at=at)
             self._pace.move(self._worked_seconds(), self.offset)
             if self._digest:
                 self._digest.update(piece)  # nothing is reported before it is known to be right
@@ -182,8 +191,7 @@ class Reception:
         if not self._check_was_told:
             self._tell(wording.REASSEMBLING, 100.0)
         try:
-            arrival = Arrival(path=batch.archive, size_bytes=batch.size_bytes, sha256=batch.sha256)
-            check_arrival(arrival, alive=self._look)
+            batch.sha256 = check_arrival(self._arrival(), alive=self._look)
             index_archive(batch.archive, name=batch.file_name)
         except BatchCancelled:
             raise
@@ -192,6 +200,11 @@ class Reception:
             raise
         self._tell(wording.reassembled(batch.size_bytes, self._worked_seconds()), 100.0)
         self._mark_finished()
+
+    def _arrival(self) -> Arrival:
+        batch = self.batch
+        seen = self._seen.of(batch.size_bytes)
+        return Arrival(path=batch.archive, size_bytes=batch.size_bytes, sha256=batch.sha256, seen_sha256=seen)
 
     def _fail(self, error: BatchError) -> None:
         self.batch.worked_seconds = self._worked_seconds()
@@ -203,7 +216,7 @@ class Reception:
         batch.worked_seconds = self._worked_seconds()
         batch.finished_stages = [*batch.finished_stages, stage]
         batch.stage_seconds = {**batch.stage_seconds, stage: round(batch.worked_seconds, 2)}
-        batch.save(update_fields=["worked_seconds", "finished_stages", "stage_seconds"])
+        batch.save(update_fields=["worked_seconds", "finished_stages", "stage_seconds", "sha256"])
 
     def _end_or_save(self) -> None:
         self.batch.worked_seconds = self._worked_seconds()
@@ -256,9 +269,16 @@ def _worked_before(batch: Batch, appender: Appender) -> float:
     return batch.worked_seconds + (pause if pause <= STILL_SECONDS else 0.0)
 
 
-def _refuse_unless_uploading(batch: Batch) -> None:
+def _refuse_unless_uploading(batch: Batch, store: UploadStore) -> None:
     if batch.status != BatchStatus.UPLOADING:
+        refuse_gone(batch, store)
         raise Refused(protocol.UPLOAD_CLOSED, status=batch.status)
+
+
+def refuse_gone(batch: Batch, store: UploadStore) -> None:
+    """Raise ``UploadGone`` when ``batch`` ended before its last byte came, and what had come is gone."""
+    if not batch.has_finished(ProcessingStage.UPLOADING):
+        store.offset(batch.pk)
 
 
 def _refuse_misfit(append: Append, appender: Appender) -> None:

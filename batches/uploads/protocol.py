@@ -85,6 +85,11 @@ TOO_LARGE = Fault(
     code="too_large",
     sentence="the file has {seen} bytes and at most {most} are taken: split the batch, or raise MAX_UPLOAD_GB",
 )
+TOO_MANY = Fault(
+    status=429,
+    code="too_many_uploads",
+    sentence="{seen} of your uploads are unfinished and {most} may be: go on with {names}, or end what you do not want",
+)
 LENGTH_EXCEEDED = Fault(
     status=413,
     code="length_exceeded",

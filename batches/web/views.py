@@ -26,6 +26,7 @@ from progress.models import ProgressEvent
 View = Callable[..., HttpResponse]
 
 BATCHES_ON_A_PAGE = 25
+SAME_SHOWN = 3
 LOG_LINES = 200
 
 
@@ -105,6 +106,7 @@ def show_batch(request: HttpRequest, batch_id: str) -> HttpResponse:
         "may_operate": may(request.user, batch, Right.OPERATOR),
         "can_retry": batch.status in (BatchStatus.FAILED, BatchStatus.CANCELLED) and not batch.has_refused_upload,
         "cover_rows": cover_rows(batch),
+        "same_as": Batch.objects.visible_to(signed_in(request.user)).same_as(batch)[:SAME_SHOWN],
         "log_lines": LOG_LINES,
     }
     return render(request, "batches/batch.html", context)

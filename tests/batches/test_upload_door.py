@@ -45,7 +45,7 @@ class Door:
 def peopled(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
     var = tmp_path_factory.mktemp("uploads") / "var"
     shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
-    site = Site(var, {"MAX_UPLOAD_GB": "1"})
+    site = Site(var, {"MAX_UPLOAD_GB": "1", "UPLOADS_PER_USER": "1000"})
     for name in ("ann", "bob"):
         site.add_user(name)
     return site
@@ -286,6 +286,34 @@ def test_a_file_is_held_against_the_digest_that_its_sender_told(door: Door, righ
     assert door.ann.events(address)[-1]["code"] == (None if right else "upload_altered")
 
 
+def test_a_zip_that_came_before_is_noticed_and_taken_all_the_same(door: Door):
+    content = a_zip(MB, seed=random.randrange(2**32))
+    before, cut, again = (door.ann.begin(len(content)) for _ in range(3))
+    door.ann.patch(before, content, 0)
+    door.ann.patch(cut, content[:1000], 0)
+    door.ann.patch(again, content[:-7], 0)
+    assert door.ann.batch(again)["same_as"] == []
+    door.ann.patch(again, content[-7:], len(content) - 7)
+
+    (same,) = door.ann.batch(again)["same_as"]
+    assert same["id"] == before.rpartition("/")[2]
+    assert door.ann.batch(again)["status"] == "queued"
+    others = door.bob.begin(len(content))
+    door.bob.patch(others, content, 0)
+    assert door.bob.batch(others)["same_as"] == []  # ann's batches are not for bob to know of
+
+
+def test_a_zip_whose_digest_is_told_is_noticed_before_its_first_byte(door: Door):
+    content = a_zip(MB, seed=random.randrange(2**32))
+    before = door.ann.begin(len(content))
+    door.ann.patch(before, content, 0)
+
+    told = metadata(filename="exam.zip", template="standard-150", sha256=hashlib.sha256(content).hexdigest())
+    again = door.ann.begin(len(content), Upload_Metadata=told)
+
+    assert [same["id"] for same in door.ann.batch(again)["same_as"]] == [before.rpartition("/")[2]]
+
+
 # --- It is ended -------------------------------------------------------------------------------------------------
 
 
@@ -300,8 +328,18 @@ def test_an_upload_that_is_deleted_leaves_a_cancelled_batch_and_no_file(door: Do
     assert door.ann.messages(address)[-1] == "BATCH CANCELLED"
     assert door.ann.http.head(address).status_code == 410
     refused = door.ann.patch(address, SMALL[MB:], MB)
+    assert (refused.status_code, refused.json()["code"]) == (410, "upload_gone")
+    assert door.ann.delete(address).status_code == 410
+
+
+def test_nothing_is_added_to_an_upload_that_is_whole(door: Door):
+    address = door.ann.begin(len(SMALL))
+    door.ann.patch(address, SMALL, 0)
+
+    assert door.ann.patch(address, b"", len(SMALL)).status_code == 204  # some clients ask so whether all is here
+    refused = door.ann.patch(address, b"x", len(SMALL))
+
     assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
-    assert door.ann.delete(address).status_code == 409
 
 
 def test_a_batch_that_is_cancelled_elsewhere_ends_its_upload_within_seconds(uvicorn: Door):
@@ -319,19 +357,42 @@ def test_a_batch_that_is_cancelled_elsewhere_ends_its_upload_within_seconds(uvic
     assert not uvicorn.file(address).exists()
 
 
-def test_an_upload_that_nobody_goes_on_with_is_cancelled_after_a_week(door: Door):
+def test_an_upload_that_nobody_goes_on_with_fails_after_a_day_and_says_so(door: Door):
     address, other = door.ann.begin(len(SMALL)), door.ann.begin(len(SMALL))
-    kept = door.ann.patch(address, SMALL[:10], 0).headers["Upload-Expires"]
-    until_week = parsedate_to_datetime(kept) - datetime.now(UTC)
-    assert timedelta(days=6, hours=23) < until_week <= timedelta(days=7)
+    kept = door.ann.patch(address, SMALL[:MB], 0).headers["Upload-Expires"]
+    until_then = parsedate_to_datetime(kept) - datetime.now(UTC)
+    assert timedelta(hours=23, minutes=59) < until_then <= timedelta(days=1)
 
-    set_back(door.file(address), days=8)
-    set_back(door.file(other), days=6)
+    set_back(door.file(address), hours=25)
+    set_back(door.file(other), hours=23)
     door.ann.begin(len(SMALL))
 
-    assert door.ann.batch(address)["status"] == "cancelled"
-    assert not door.file(address).exists()
+    assert_expired(door, address)
     assert door.ann.batch(other)["status"] == "uploading"
+
+
+def test_a_runner_ends_what_expired_where_nobody_begins_anything_new(uvicorn: Door):
+    address = uvicorn.ann.begin(len(SMALL))
+    uvicorn.ann.patch(address, SMALL[:MB], 0)
+    set_back(uvicorn.file(address), hours=25)
+
+    with uvicorn.site.runner("--processes", "1"):
+        until(lambda: uvicorn.ann.batch(address)["status"] != "uploading")
+
+    assert_expired(uvicorn, address)
+
+
+def assert_expired(door: Door, address: str) -> None:
+    """Of a file of 3 MB, of which one had come."""
+    last = door.ann.events(address)[-1]
+    assert (last["stage"], last["code"], last["failed_stage"]) == ("failed", "upload_expired", "uploading")
+    assert last["message"] == (
+        "Upload expired: 1.00MB of 3.00MB arrived, and nothing more for 24 hours; begin a new one"
+    )
+    assert door.ann.batch(address)["status"] == "failed"
+    assert not door.file(address).exists()
+    assert door.ann.http.head(address).status_code == 410
+    assert door.ann.patch(address, SMALL[MB:], MB).status_code == 410
 
 
 def set_back(file: Path, **ago: float) -> None:

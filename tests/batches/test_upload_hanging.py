@@ -22,7 +22,7 @@ LET_GO_SECONDS = 2.0  # it is half a second where nobody else needs the machine
 def site_of_ann(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
     var = tmp_path_factory.mktemp("hanging") / "var"
     shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
-    site = Site(var)
+    site = Site(var, {"UPLOADS_PER_USER": "100"})
     site.add_user("ann")
     return site
 

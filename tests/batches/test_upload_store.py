@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from batches.errors import ArchiveRefused, NoSpaceLeft
-from batches.uploads.arrival import Arrival, UploadRefused, check_arrival
+from batches.uploads.arrival import Arrival, RunningDigest, UploadRefused, check_arrival
 from batches.uploads.store import LengthExceeded, UploadBusy, UploadGone, UploadStore
 
 UPLOAD = uuid4()
@@ -138,6 +138,26 @@ def test_a_file_that_the_disk_cannot_take_is_refused_before_it_begins(store):
     with pytest.raises(NoSpaceLeft):
         store.check_room(UPLOAD, 1, promised=free.f_bavail * free.f_frsize)
     store.check_room(UPLOAD, 1)
+
+
+def test_the_digest_of_what_arrives_piece_by_piece_is_that_of_the_whole():
+    running = RunningDigest()
+    running.add(b"abc", at=0)
+    running.add(b"def", at=3)
+
+    assert running.of(6) == hashlib.sha256(b"abcdef").hexdigest()
+    assert running.of(7) == ""
+
+
+def test_the_digest_is_not_believed_when_bytes_were_taken_back_or_came_elsewhere():
+    running = RunningDigest()
+    running.add(b"abcXXX", at=0)  # of which the last three were dropped
+    running.add(b"def", at=3)
+    running.add(b"ghi", at=6)
+    assert running.of(9) == ""
+
+    running.add(b"abc", at=0)
+    assert running.of(3) == hashlib.sha256(b"abc").hexdigest()
 
 
 def arrival(path: Path, **told: object) -> Arrival:

@@ -9,6 +9,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -39,7 +40,9 @@ from batches.pipeline.faults import known_fault
 from batches.pipeline.run import Interrupted
 from batches.pipeline.runner import Runner
 from batches.pipeline.watching import Watch
+from batches.receiving.expiry import end_expired
 from batches.services import GivenArchive, create_batch
+from batches.uploads.store import UploadStore
 from batches.workers.base import Workers
 from batches.workers.choose import KINDS, WorkersUnavailable, choose_workers
 from batches.workers.messages import Exchange
@@ -85,7 +88,7 @@ class Command(BaseCommand):
         if options["json"]:
             runner = replace(runner, listener=choose_display(_output(options), as_json=True).show)
         with metrics_port(settings.RUNNER_METRICS_PORT, token=settings.METRICS_TOKEN):
-            Watch(runner, settings.BATCHES_AT_ONCE).run()
+            Watch(runner, settings.BATCHES_AT_ONCE, chores=[_end_expired]).run()
 
     def _process(self, target: str, workers: Workers, stop: threading.Event, options: dict[str, Any]) -> None:
         with _full_disk_said():
@@ -119,6 +122,11 @@ class Command(BaseCommand):
             batch.save(update_fields=["cover_codes"])
             return batch, None
         return _known_batch(find_batch(target), covers)
+
+
+def _end_expired() -> None:
+    kept = timedelta(hours=settings.UPLOAD_KEPT_HOURS)
+    end_expired(UploadStore(site_folders().upload), kept=kept)
 
 
 def _output(options: dict[str, Any]) -> TextIO:
