@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
@@ -50,15 +51,23 @@ def proxy(url: str) -> Iterator[Proxy]:
         yield proxy
 
 
+@pytest.fixture(scope="module")
+def cookies(url: str, browser: Browser) -> Any:
+    """What says that ann is signed in."""
+    with a_page(browser) as page:
+        sign_in(page, f"{url}/")
+        return page.context.cookies()
+
+
 @pytest.fixture
-def page(browser: Browser, proxy: Proxy) -> Iterator[Page]:
+def page(browser: Browser, proxy: Proxy, cookies: Any) -> Iterator[Page]:
     """The upload page under a strict policy, where ann is signed in; nothing may be wrong in its console at the end."""
     complaints: list[str] = []
     with a_page(browser) as page:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda line: complaints.append(line.text) if "Content Security" in line.text else None)
         page.on("dialog", lambda dialog: dialog.accept())
-        sign_in(page, f"{proxy.url}/")
+        page.context.add_cookies(cookies)  # for any port
         page.route(re.compile("/upload$"), under_a_strict_policy)
         page.goto(f"{proxy.url}/upload")
         yield page
@@ -223,14 +232,12 @@ def test_whoever_is_signed_out_in_the_middle_is_told_so_and_goes_on_after_signin
     proxy.slow_seconds = SLOW_SECONDS
     upload = begin(page, path)
     is_past(upload, 10)
-    other = page.context.new_page()
-    other.goto(f"{proxy.url}/")
-    other.get_by_role("button", name="Log out").click()
+    page.context.clear_cookies()
 
     expect(upload.locator(".sentence")).to_have_text(
         "You are signed out: sign in again in another tab, then go on here."
     )
-    sign_in(other, f"{proxy.url}/")
+    sign_in(page.context.new_page(), f"{proxy.url}/")
     proxy.slow_seconds = 0.0
     upload.get_by_role("button", name="Go on").click()
 
