@@ -47,6 +47,7 @@ export class BatchUpload {
   #address;
   #pace = new Pace();
   #piece = FIRST_PIECE;
+  #largest = LARGEST_PIECE;
   #pieceBegan = 0;
   #kept = -1; // bytes that the server was known to have when the last try began; -1: none yet
   #tries = 0;
@@ -179,7 +180,7 @@ export class BatchUpload {
     const now = performance.now();
     const seconds = Math.max(0.1, (now - this.#pieceBegan) / 1_000);
     const fitting = this.#piece * Math.min(2, PIECE_SECONDS / seconds);
-    this.#piece = Math.round(Math.min(LARGEST_PIECE, Math.max(LEAST_PIECE, fitting)));
+    this.#piece = Math.round(Math.min(this.#largest, Math.max(LEAST_PIECE, fitting)));
     this.#pieceBegan = now;
     this.#tries = 0;
     return this.#piece;
@@ -214,7 +215,7 @@ export class BatchUpload {
     const { status, code, detail } = refusalOf(error);
     const isProxys = status === 413 && code === null; // the server's own refusals have a code
     if (isProxys && this.#piece > LEAST_PIECE) {
-      this.#piece = Math.max(LEAST_PIECE, this.#piece / 4);
+      this.#piece = this.#largest = Math.max(LEAST_PIECE, this.#piece / 4);
       this.#try();
     } else if (code === "taken_over") this.#stop("elsewhere", ELSEWHERE);
     else if (isPassing(status, code)) await this.#failPassing(status, detail);

@@ -20,6 +20,7 @@ from django.core.management import CommandError, call_command
 from batches.management.sending.memory import Memory
 from batches.wording import MB
 from tests.clients.proxy import Proxy, a_proxy
+from tests.progress.test_proxy import nginx
 from tests.site import ROOT, Site, free_port, wait_for_answer, wait_until
 from tests.tus import Tus, a_zip
 
@@ -135,10 +136,13 @@ def first_line(process: "subprocess.Popen[str]") -> str:
 
 
 def test_a_zip_is_uploaded_and_becomes_a_queued_batch(sender: Sender, served: Served, ann: Tus) -> None:
+    sender.scans.write_bytes(a_zip(8 * MB, seed=30))
+
     said = sender.run(name="Summer")
 
     assert said.splitlines()[0].endswith(f"watch it at {sender.server}/batches/{batch_in(said)}")
     assert said.splitlines()[-1] == f"Batch {batch_in(said)}: 8.00MB uploaded, now queued"
+    assert "uploaded before" not in said
     assert served.arrived(said).read_bytes() == sender.scans.read_bytes()
     batch = ann.batch(batch_in(said))
     assert (batch["name"], batch["file_name"], batch["template"]) == ("Summer", "summer exam.zip", "standard-150")
@@ -196,6 +200,14 @@ def test_a_server_that_is_killed_in_the_middle_of_a_request_and_comes_back_is_go
     assert served.arrived(first).read_bytes() == sender.scans.read_bytes()
 
 
+def test_a_proxy_that_takes_no_large_requests_gets_small_ones(sender: Sender, served: Served) -> None:
+    with nginx(sender.scans.parent / "nginx", served.url, patience="60s") as sender.server:  # its default: 1 MB
+        said = sender.run()
+
+    assert "trying again" not in said
+    assert served.arrived(said).read_bytes() == sender.scans.read_bytes()
+
+
 def test_a_file_that_has_changed_since_is_a_new_upload(sender: Sender, served: Served, ann: Tus) -> None:
     begun = ann.begin(8 * MB)
     sender.memory.keep(begun, sender.scans)
@@ -216,6 +228,15 @@ def test_an_upload_that_was_cancelled_meanwhile_is_begun_anew(sender: Sender, an
 
     assert "the upload begun before is gone; this is a new one" in said
     assert batch_in(said) not in begun
+
+
+def test_a_zip_that_was_uploaded_before_is_uploaded_again_and_that_is_said(sender: Sender) -> None:
+    sender.scans.write_bytes(a_zip(MB, seed=31))
+    first = sender.run(name="Summer")
+
+    said = sender.run(name="Summer again")
+
+    assert said.splitlines()[-1] == f"The same ZIP was uploaded before: batch {batch_in(first)}, Summer, queued"
 
 
 def test_what_is_remembered_names_the_file_and_no_secret(sender: Sender) -> None:

@@ -69,6 +69,7 @@ class Delivery:
         self._size = parcel.scans.stat().st_size
         self._upload = memory.recall()
         self._request_bytes = FIRST_BYTES
+        self._most_bytes = MOST_BYTES  # fewer where a proxy takes no request as large
         self._furthest = -1
         self._tries = 0
         self._moved_at = time.monotonic()
@@ -92,7 +93,7 @@ class Delivery:
                 self._wait(trouble)
             except Refused as refusal:
                 if refusal.is_of_proxy and self._request_bytes > LEAST_BYTES:
-                    self._request_bytes = max(LEAST_BYTES, self._request_bytes // 4)
+                    self._request_bytes = self._most_bytes = max(LEAST_BYTES, self._request_bytes // 4)
                 elif refusal.is_passing:
                     self._wait(refusal)
                 else:
@@ -140,7 +141,7 @@ class Delivery:
             answer = self._site.ask("PATCH", upload, headers, body=self._pieces(offset, length), length=length)
             offset = int(answer.headers["Upload-Offset"])
             self._note(offset)
-            self._request_bytes = _fitting(length, time.monotonic() - began)
+            self._request_bytes = min(self._most_bytes, _fitting(length, time.monotonic() - began))
 
     def _pieces(self, offset: int, length: int) -> Iterator[bytes]:
         scans, end = self._parcel.scans, offset + length

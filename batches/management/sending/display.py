@@ -95,7 +95,7 @@ class Lines:
 
     def __init__(self, stream: TextIO, pace: Pace) -> None:
         self._stream, self._pace = stream, pace
-        self._said_at = 0.0
+        self._said_at = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
