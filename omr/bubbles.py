@@ -132,7 +132,9 @@ def are_printed(ink: Ink, plan: Plan) -> bool:
     A blank bubble is dark on its ring and light on both sides; in a filled one the pencil hides the inner side, and
     only the outer one tells.
     """
-    filled = ink.inner > ink.ring - LEAST_RING
+    half = ink.ring / 2
+    # Half of a ring may be seen through a mark that leaves a part of its bubble blank.
+    filled = (ink.inner > ink.ring - LEAST_RING) | ((ink.inner > half) & (ink.disc > half))
     edge = ink.ring - np.where(filled, ink.outer, np.maximum(ink.inner, ink.outer))
     usual = _median(edge[~filled]) if not filled.all() else LEAST_RING
     seen = edge >= np.maximum(LEAST_RING, RING_SHARE * usual)
@@ -300,8 +302,11 @@ def _disc(half: tuple[float, float], edge: int) -> Points:
 
 
 def _ring_of(x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], radius: Floats, bounds: tuple[float, float]) -> Points:
-    """Return a quarter of the pixels between two radii, which is enough to tell whether there is a ring."""
+    """Return a quarter of the pixels between two radii, one at least: enough to tell whether there is a ring."""
     within = (radius >= bounds[0]) & (radius <= bounds[1]) & ((x + 2 * y) % 4 == 0)
+    if not within.any():  # a bubble so small that no such pixel has its middle there
+        off = np.abs(radius - sum(bounds) / 2)
+        within = off == off.min()
     return np.column_stack([x[within], y[within]]).astype(np.float32)
 
 

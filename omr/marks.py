@@ -79,6 +79,9 @@ SMEARED = 0.04
 """How much darker it is just outside the rings of pale marks than outside blank ones, as a share of the usual mark,
 from which they were rubbed out: a rubber smears over the ring (0.06 to 0.12), a mark ends there (0.02 at most)."""
 
+RUBBED_MOST = 0.35
+"""The most ink that marks have after a rubber has passed over them, badly: a half of a pencil's."""
+
 HALF = 0.45
 """A bubble with less ink than this share of the darkest of its field is likely not a second mark made by the same hand
 with the same pencil, and not clean paper either."""
@@ -139,6 +142,14 @@ LOOK_MOST = 0.20
 """The darkest that print can be: strokes over a quarter of the disc, gray. Beyond it even the lightest option of the
 sheet is marked everywhere."""
 
+GAP_OF_PRINT = 0.03
+"""How much darker the gap between letter and ring of blank bubbles can be with one letter than with another: 0.012 on
+scans, 0.027 where noise is at its limit. A mark at gray 242 adds 0.05."""
+
+MANY_ALIKE = 50
+"""Bubbles of one print whose gap tells it from pencil: digits of a candidate's number are too few, and one in eight is
+marked."""
+
 SAMPLES = 7
 """Blank bubbles of each look that show the closer look what its print is."""
 
@@ -160,7 +171,9 @@ class Choices:
 def decide(ink: Ink, template: Template, plan: Plan) -> tuple[Mark, ...]:
     """Return the marks that the ink makes on a sheet printed by this project, in the order of the template's fields."""
     choices = choose(ink, plan, is_own_print=True)
-    is_doubtful = choices.is_half | _traces(ink, plan, choices) if _are_round(plan) else choices.is_half
+    is_doubtful = choices.is_half
+    if _are_round(plan):
+        is_doubtful = is_doubtful | _traces(ink, plan, choices, least_spot=_least_spot(ink, template))
     return _name(choices, _crossed_fields(ink, plan, choices), is_doubtful, template, plan)
 
 
@@ -203,7 +216,10 @@ def choose(ink: Ink, plan: Plan, *, is_own_print: bool = False) -> Choices:
             and the hand is told.
     """
     order = _sort_by_look(ink.disc, plan)
-    excess = ink.disc - measure_look(ink.disc[order], plan)[plan.options]
+    look = ink.disc[order[plan.look_ranks]]
+    if is_own_print:
+        look -= _pencil_in_look(ink, plan, order)
+    excess = ink.disc - limit_look(look)[plan.options]
     darkest = np.maximum.reduceat(excess, plan.field_starts)
     usual = _usual_mark(darkest)
     sure = _sure(excess, usual, ink.outer) if is_own_print else SURE
@@ -265,7 +281,10 @@ def _sure(excess: Floats, usual: float | None, outside: Floats) -> float:
     if between > RARE * np.count_nonzero(is_marked) or not is_blank.any():
         return SURE
     smear = np.median(outside[is_marked]) - np.median(outside[is_blank])
-    return max(sure, LEAST_SURE) if smear < SMEARED * usual else SURE
+    if smear < SMEARED * usual:
+        return max(sure, LEAST_SURE)
+    # What is usual here may be what a rubber left: then a mark stands out from it.
+    return max(SURE, usual / OF_THE_HAND) if usual < RUBBED_MOST else SURE
 
 
 def _crossed_fields(ink: Ink, plan: Plan, choices: Choices) -> Flags:
@@ -280,7 +299,13 @@ def _crossed_fields(ink: Ink, plan: Plan, choices: Choices) -> Flags:
     return is_crossed
 
 
-def _traces(ink: Ink, plan: Plan, choices: Choices) -> Flags:
+def _least_spot(ink: Ink, template: Template) -> float:
+    is_coarse = 2 * min(min(half) for half, _ in ink.ground.sizes) < COARSE_PX
+    # Without fiducials all print may lie a pixel off its place, and then shows as much as a fine dot.
+    return COARSE_SPOT if is_coarse and template.fiducials else SPOT[0]
+
+
+def _traces(ink: Ink, plan: Plan, choices: Choices, *, least_spot: float) -> Flags:
     """Return which bubbles a closer look finds not to be clean, of those that may hide something: (N,)."""
     found = np.zeros(len(choices.chosen), dtype=np.bool_)
     is_marked = (choices.marked > 0)[plan.fields]
@@ -295,8 +320,7 @@ def _traces(ink: Ink, plan: Plan, choices: Choices) -> Flags:
     blank = _find_blank(plan, choices, np.flatnonzero(is_needed))
     looks = (np.cumsum(is_needed) - 1)[plan.options[watched]]
     traces = measure_traces(ink.ground, plan, watched, looks, blank)
-    is_coarse = 2 * min(min(half) for half, _ in ink.ground.sizes) < COARSE_PX
-    least = min(max(COARSE_SPOT if is_coarse else SPOT[0], NOISY_SPOT * traces.spot_noise), SPOT[1])
+    least = min(max(least_spot, NOISY_SPOT * traces.spot_noise), SPOT[1])
     least_circle = min(max(CIRCLE[0], NOISY_CIRCLE * traces.circle_noise), CIRCLE[1])
     spot = traces.spot + SPOT_OF_DISC * np.maximum(choices.excess[watched], 0.0)
     alone = ((spot >= least) & (len(edge) >= MANY)) | (traces.circle >= least_circle)
@@ -319,9 +343,19 @@ def _sort_by_look(disc: Floats, plan: Plan) -> Numbers:
     return np.argsort(plan.options * 8.0 + np.minimum(np.maximum(disc, -3.0), 4.0))  # one sort costs less than two
 
 
-def measure_look(sorted_disc: Floats, plan: Plan) -> Floats:
-    """Return how dark the print inside a blank bubble of each option is, told from this sheet alone."""
-    look = sorted_disc[plan.look_ranks]
+def limit_look(look: Floats) -> Floats:
+    """Return how dark the print inside a blank bubble of each option is, told from what this sheet shows of it."""
     lightest = min(float(look.min()), LOOK_MOST)
-    capped: Floats = np.minimum(look, np.float32(lightest + LOOK_SPREAD))
-    return capped
+    return np.minimum(look, np.float32(lightest + LOOK_SPREAD), dtype=np.float32)
+
+
+def _pencil_in_look(ink: Ink, plan: Plan, order: Numbers) -> Floats:
+    """Return what of each option's look is no print: one letter marked so faintly, and so often, that it passes for it.
+
+    Print ends before the gap inside the ring, pencil does not.
+    """
+    samples = plan.look_ranks + np.arange(-(SAMPLES // 2), SAMPLES - SAMPLES // 2)[:, None]
+    gap = ink.inner[order[np.minimum(np.maximum(samples, 0), len(order) - 1)]].mean(axis=0)
+    is_told = np.bincount(plan.options) >= MANY_ALIKE
+    pencil = gap - np.min(gap, where=is_told, initial=np.inf)
+    return np.where(is_told & (pencil >= GAP_OF_PRINT), pencil, np.float32(0.0))

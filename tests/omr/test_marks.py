@@ -148,6 +148,20 @@ def test_the_same_letter_everywhere_and_faintly_is_not_blank() -> None:
     assert {reading.mark(name).choices for name in QUESTIONS} == {("B",)}
 
 
+@pytest.mark.parametrize("dpi", [100, 200, 300])
+@pytest.mark.parametrize("letter", ["A", "E"])
+def test_a_letter_marked_everywhere_as_faintly_as_letters_differ_is_not_taken_for_its_print(
+    letter: str, dpi: int
+) -> None:
+    touches = [
+        (bubble, Kind.MARK, 0.05) for bubble in STANDARD.bubbles if bubble.field in QUESTIONS and bubble.value == letter
+    ]
+
+    page = replace(a_sheet(), touches=tuple(touches)).scanned(dpi=dpi)
+
+    assert [mark for mark in read_page(page, STANDARD).marks if mark.field in QUESTIONS and not mark.doubt] == []
+
+
 def test_the_marks_of_a_hand_that_hardly_presses_are_sure_when_all_are_alike() -> None:
     answers = {name: "ABCDE"[number % 5] for number, name in enumerate(QUESTIONS)}
 
