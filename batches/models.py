@@ -111,11 +111,15 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.filter(status=BatchStatus.QUEUED).free().order_by("queued_at", "pk")
 
     def same_as(self, batch: "Batch") -> Self:
-        """Return the other batches whose ZIP arrived with the same bytes, the latest first."""
-        if not batch.sha256:
+        """Return the other batches whose ZIP arrived with the same files in it, the latest first."""
+        same = models.Q()
+        for field in ("sha256", "fingerprint"):
+            if known := getattr(batch, field):
+                same |= models.Q(**{field: known})
+        if not same:
             return self.none()
         arrived = self.exclude(status=BatchStatus.UPLOADING).exclude(error_code__startswith="upload_")
-        return arrived.filter(sha256=batch.sha256).exclude(pk=batch.pk).order_by("-created_at")
+        return arrived.filter(same).exclude(pk=batch.pk).order_by("-created_at")
 
     def current(self) -> Self:
         """Return the batches that have not ended, or only in the last hour."""
@@ -162,7 +166,8 @@ class Batch(models.Model):
     archive_path = models.CharField(max_length=1000, blank=True, help_text="where the ZIP lies now")
     archive_kind = models.CharField(max_length=10, choices=ArchiveKind, default=ArchiveKind.UPLOADED)
     size_bytes = models.BigIntegerField(default=0)
-    sha256 = models.CharField(max_length=64, blank=True, help_text="of the ZIP; told by its sender, until all is here")
+    sha256 = models.CharField(max_length=64, blank=True, help_text="of the ZIP, as its sender told it")
+    fingerprint = models.CharField(max_length=64, blank=True, help_text="of what is in the ZIP, once it is here")
 
     status = models.CharField(max_length=12, choices=BatchStatus, default=BatchStatus.UPLOADING)
     stage = models.CharField(max_length=20, blank=True, help_text="the stage of the latest event")
@@ -212,6 +217,7 @@ class Batch(models.Model):
             models.Index(fields=["-created_at"]),
             models.Index(fields=["finished_at"]),
             models.Index(fields=["sha256"], condition=~models.Q(sha256=""), name="batch_sha256"),
+            models.Index(fields=["fingerprint"], condition=~models.Q(fingerprint=""), name="batch_fingerprint"),
         ]
 
     def __str__(self) -> str:

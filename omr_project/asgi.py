@@ -1,11 +1,12 @@
 """The ASGI application, served by daphne or uvicorn: the upload door, and Django for all the rest."""
 
 import os
-import sys
+from collections.abc import Awaitable
 from datetime import timedelta
-from http import HTTPStatus
+from typing import BinaryIO
 
 import django
+from asgiref.sync import markcoroutinefunction
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omr_project.settings")
 django.setup(set_prefix=False)
@@ -13,12 +14,14 @@ django.setup(set_prefix=False)
 from django.conf import settings  # noqa: E402 - Django must be set up first
 
 from batches.api.bodies import Receive, Scope, Send  # noqa: E402
+from batches.api.spooled import receive_from, take_body  # noqa: E402
 from batches.api.tickets import hide_ticket  # noqa: E402
 from batches.api.uploads import UploadDoor, is_upload  # noqa: E402
 from batches.folders import site_folders  # noqa: E402
 from batches.receiving.verbs import UploadLimits  # noqa: E402
 from batches.uploads.store import UploadStore  # noqa: E402
 from batches.wording import GB  # noqa: E402
+from omr_project.servers import fit_server  # noqa: E402
 from progress.handler import StreamingASGIHandler  # noqa: E402
 
 site = StreamingASGIHandler()
@@ -29,20 +32,25 @@ upload_limits = UploadLimits(
 )
 upload_door = UploadDoor(UploadStore(site_folders().upload), upload_limits)
 
-if twisted := sys.modules.get("twisted.web.http"):  # under daphne, which knows no name for 429 and younger ones
-    for status in HTTPStatus:
-        twisted.RESPONSES.setdefault(status.value, status.phrase.encode())
+fit_server()
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one request."""
+@markcoroutinefunction
+def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Answer one request. A plain function, as daphne reads a body as soon as it has called this."""
     if scope["type"] == "http":
         hide_ticket(scope)
         _hide_from_daphne(scope, send)
-    if is_upload(scope):
-        await upload_door(scope, receive, send)
-    else:
-        await site(scope, receive, send)
+    if not is_upload(scope):
+        return site(scope, receive, send)
+    if body := take_body(send):
+        return _upload_from(body, scope, receive, send)
+    return upload_door(scope, receive, send)
+
+
+async def _upload_from(body: BinaryIO, scope: Scope, receive: Receive, send: Send) -> None:
+    with body:
+        await upload_door(scope, receive_from(body, receive), send)
 
 
 def _hide_from_daphne(scope: Scope, send: Send) -> None:

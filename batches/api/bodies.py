@@ -28,7 +28,7 @@ class Body:
     def is_cut(self) -> bool:
         return self.is_silent or self.is_gone
 
-    async def pieces(self) -> AsyncGenerator[bytearray]:
+    async def pieces(self) -> AsyncGenerator[bytes | bytearray]:
         """Give the body in pieces of a megabyte or so, to its end or to where it is cut.
 
         A piece comes several times a second, though it be small or empty: so what a slow client sent is soon on the
@@ -37,10 +37,16 @@ class Body:
         clock = asyncio.get_running_loop().time
         gathered, due = bytearray(), clock() + PULSE_SECONDS
         while not (self._is_whole or self.is_cut):
-            gathered += await self._next(due)
+            content = await self._next(due)
+            if not gathered and len(content) >= PIECE_BYTES:
+                yield content  # as it is: a copy costs as much as the way here
+            else:
+                gathered += content
             if len(gathered) >= PIECE_BYTES or clock() >= due:
                 yield gathered
-                gathered, due = bytearray(), clock() + PULSE_SECONDS
+                gathered = bytearray()
+            if not gathered:
+                due = clock() + PULSE_SECONDS
         if gathered:
             yield gathered
 

@@ -79,7 +79,7 @@ class Links(serializers.Serializer[Any]):
 
 
 class SameBatch(serializers.ModelSerializer[Batch]):
-    """Another batch whose ZIP has the same bytes."""
+    """Another batch whose ZIP has the same files in it."""
 
     class Meta:
         model = Batch
@@ -92,7 +92,7 @@ class BatchDetail(BatchLine):
     groups = GroupLine(many=True, read_only=True)
     error = serializers.SerializerMethodField()
     same_as = serializers.SerializerMethodField(
-        help_text="the latest batches that you may see and whose ZIP has the same bytes, by its SHA-256 digest"
+        help_text="the latest batches that you may see and whose ZIP has the same files in it"
     )
     links = serializers.SerializerMethodField()
 

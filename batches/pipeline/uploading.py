@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from batches import wording
 from batches.directory import index_archive
+from batches.fingerprint import fingerprint_of
 from batches.models import ArchiveKind, Batch, BatchStatus
 from batches.pipeline.run import Run
 from batches.uploads.arrival import Arrival, check_arrival
@@ -29,9 +30,9 @@ def upload(run: Run) -> None:
     if told <= count_chunks(batch.size_bytes):
         run.report(wording.REASSEMBLING, 100.0)
     arrival = Arrival(path=batch.archive, size_bytes=batch.size_bytes, sha256=batch.sha256)
-    batch.sha256 = check_arrival(arrival, alive=run.check)
-    batch.save(update_fields=["sha256"])
-    index_archive(batch.archive, name=batch.file_name)
+    check_arrival(arrival, alive=run.check)
+    batch.fingerprint = fingerprint_of(index_archive(batch.archive, name=batch.file_name))
+    batch.save(update_fields=["fingerprint"])
     run.take_time()
     run.finish(wording.reassembled(batch.size_bytes, batch.worked_seconds))
 

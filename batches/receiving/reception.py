@@ -18,6 +18,7 @@ from django.utils import timezone
 from batches import wording
 from batches.directory import index_archive
 from batches.errors import BatchCancelled, BatchError
+from batches.fingerprint import fingerprint_of
 from batches.models import Batch, BatchStatus
 from batches.reports import ending_report, report_of
 from batches.services import end_cancelled, submit_batch
@@ -126,7 +127,8 @@ class Reception:
                 self._appender.append(piece)
             except LengthExceeded as error:
                 raise _too_long(self._appender) from error
-            self._seen.add(piece, at=at)
+            if self.batch.sha256:  # it will be held against what arrived
+                self._seen.add(piece, at=at)
             self._pace.move(self._worked_seconds(), self.offset)
             if self._digest:
                 self._digest.update(piece)  # nothing is reported before it is known to be right
@@ -191,8 +193,8 @@ class Reception:
         if not self._check_was_told:
             self._tell(wording.REASSEMBLING, 100.0)
         try:
-            batch.sha256 = check_arrival(self._arrival(), alive=self._look)
-            index_archive(batch.archive, name=batch.file_name)
+            check_arrival(self._arrival(), alive=self._look)
+            batch.fingerprint = fingerprint_of(index_archive(batch.archive, name=batch.file_name))
         except BatchCancelled:
             raise
         except BatchError as error:
@@ -216,7 +218,7 @@ class Reception:
         batch.worked_seconds = self._worked_seconds()
         batch.finished_stages = [*batch.finished_stages, stage]
         batch.stage_seconds = {**batch.stage_seconds, stage: round(batch.worked_seconds, 2)}
-        batch.save(update_fields=["worked_seconds", "finished_stages", "stage_seconds", "sha256"])
+        batch.save(update_fields=["worked_seconds", "finished_stages", "stage_seconds", "fingerprint"])
 
     def _end_or_save(self) -> None:
         self.batch.worked_seconds = self._worked_seconds()

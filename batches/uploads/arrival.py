@@ -28,10 +28,8 @@ class Arrival:
     seen_sha256: str = ""  # of what is here; empty: not known yet
 
 
-def check_arrival(arrival: Arrival, *, alive: Callable[[], None]) -> str:
-    """Return the SHA-256 digest of the file when it is what was announced.
-
-    ``alive`` is called for every MB, where the file has to be read for it.
+def check_arrival(arrival: Arrival, *, alive: Callable[[], None]) -> None:
+    """Return when the file is what was announced; ``alive`` is called for every MB that has to be read for it.
 
     Raises:
         UploadRefused: the sentence says what was announced and what is here.
@@ -42,14 +40,12 @@ def check_arrival(arrival: Arrival, *, alive: Callable[[], None]) -> str:
             f"{here} of {arrival.size_bytes} bytes of the upload are here: upload the ZIP again",
             code="upload_incomplete",
         )
-    seen = arrival.seen_sha256 or _digest(arrival.path, alive)
-    if arrival.sha256 and seen != arrival.sha256:
+    if arrival.sha256 and (seen := arrival.seen_sha256 or _digest(arrival.path, alive)) != arrival.sha256:
         raise UploadRefused(
             "the upload does not have the SHA-256 digest that its sender told: upload the ZIP again",
             code="upload_altered",
             details=f"told {arrival.sha256}, here {seen}",
         )
-    return seen
 
 
 class RunningDigest:

@@ -8,7 +8,7 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -303,15 +303,33 @@ def test_a_zip_that_came_before_is_noticed_and_taken_all_the_same(door: Door):
     assert door.bob.batch(others)["same_as"] == []  # ann's batches are not for bob to know of
 
 
-def test_a_zip_whose_digest_is_told_is_noticed_before_its_first_byte(door: Door):
+def test_a_zip_whose_digest_is_told_twice_is_noticed_before_its_first_byte(door: Door):
     content = a_zip(MB, seed=random.randrange(2**32))
-    before = door.ann.begin(len(content))
+    told = metadata(filename="exam.zip", template="standard-150", sha256=hashlib.sha256(content).hexdigest())
+    before = door.ann.begin(len(content), Upload_Metadata=told)
     door.ann.patch(before, content, 0)
 
-    told = metadata(filename="exam.zip", template="standard-150", sha256=hashlib.sha256(content).hexdigest())
     again = door.ann.begin(len(content), Upload_Metadata=told)
 
     assert [same["id"] for same in door.ann.batch(again)["same_as"]] == [before.rpartition("/")[2]]
+
+
+def test_an_upload_too_many_is_refused_and_one_that_ended_makes_room(migrated: Path, tmp_path: Path):
+    shutil.copytree(migrated, tmp_path / "var", ignore=shutil.ignore_patterns("redis"))
+    site = Site(tmp_path / "var", {"UPLOADS_PER_USER": "2"})
+    for name in ("ann", "bob"):
+        site.add_user(name)
+    with contextmanager(opened)(site, "uvicorn") as door:
+        first, _ = door.ann.begin(10), door.ann.begin(10)
+
+        refused = door.ann.create(10)
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_uploads")
+        assert (
+            "2 of your uploads are unfinished and 2 may be: go on with exam.zip, exam.zip" in refused.json()["detail"]
+        )
+        assert door.bob.create(10).status_code == 201
+        door.ann.delete(first)
+        assert door.ann.create(10).status_code == 201
 
 
 # --- It is ended -------------------------------------------------------------------------------------------------

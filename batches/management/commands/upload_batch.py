@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from getpass import getpass
 from pathlib import Path
 from typing import Any, TextIO
+from zipfile import is_zipfile
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -46,6 +47,9 @@ class Command(BaseCommand):
     def handle(self, *_: Any, scans: Path, **options: Any) -> None:
         if not scans.is_file():
             raise CommandError(f"{scans}: there is no such file", returncode=WRONG_USAGE)
+        if not is_zipfile(scans):  # the server would say so too, but after its last byte
+            sentence = f"{scans.name} is not a ZIP file, or not all of one; give the scanned pages as one ZIP"
+            raise CommandError(sentence, returncode=WRONG_USAGE)
         site = _site(options)
         with closing(site), _ended_by_sigterm(), _failures_said(_to_go_on(scans, options)):
             template = options["template"] or _only_template(site)
