@@ -58,7 +58,7 @@ def a_site(folder: Path, batches: int) -> Iterator[Site]:
 @contextmanager
 def served(site: Site, server: str, core: int | None = None) -> Iterator[Served]:
     """Serve ``site`` as scripts/serve.py does, on one core if one is named; sign its user in."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, *(part.format(port=port) for part in SERVERS[server])]
     with _running(command, port, site.environment, core) as pid:
         yield Served(pid, port, {**ACCEPT, "Authorization": f"Bearer {_sign_in(port, site.user)}"})
@@ -67,7 +67,7 @@ def served(site: Site, server: str, core: int | None = None) -> Iterator[Served]
 @contextmanager
 def served_by_sample(site: Site) -> Iterator[Served]:
     """Serve the events of ``site`` by the specification's sample."""
-    port, token = _free_port(), "sample"
+    port, token = free_port(), "sample"
     own = {"SAMPLE_BATCHES": ",".join(site.batches), "SAMPLE_TOKEN": token, "SAMPLE_REDIS": site.redis}
     command = [str(_python_of_peers()), "-m", "uvicorn", "--app-dir", str(PEERS), "--host", "127.0.0.1"]
     command += ["--port", str(port), "--log-level", "warning", "sample:app"]
@@ -78,7 +78,7 @@ def served_by_sample(site: Site) -> Iterator[Served]:
 @contextmanager
 def served_by_floor(site: Site) -> Iterator[Served]:
     """Serve the events of ``site`` by the bare socket server."""
-    port, address = _free_port(), urlsplit(site.redis)
+    port, address = free_port(), urlsplit(site.redis)
     command = [sys.executable, str(PEERS / "floor.py"), str(port), str(address.hostname), str(address.port)]
     with _running(command, port, os.environ, None) as pid:
         yield Served(pid, port, ACCEPT)
@@ -89,7 +89,7 @@ def _running(command: Sequence[str], port: int, environment: Mapping[str, str], 
     pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
     with subprocess.Popen([*pinned, *command], cwd=ROOT, env=dict(environment)) as process:
         try:
-            _wait_for_listener(process, port)
+            wait_for_listener(process, port)
             yield process.pid
         finally:
             process.terminate()
@@ -99,7 +99,8 @@ def _running(command: Sequence[str], port: int, environment: Mapping[str, str], 
                 process.kill()
 
 
-def _wait_for_listener(process: "subprocess.Popen[bytes]", port: int) -> None:
+def wait_for_listener(process: "subprocess.Popen[bytes]", port: int) -> None:
+    """Return when somebody listens on ``port``; SystemExit when ``process`` ends before."""
     deadline = time.monotonic() + START_SECONDS
     while not is_taken(port):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -115,7 +116,8 @@ def _sign_in(port: int, user: str) -> str:
         return str(json.load(response)["access_token"])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

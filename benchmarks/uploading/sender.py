@@ -2,12 +2,14 @@
 
 import base64
 import http.client
+import json
 import socket
 import struct
+import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 TIMEOUT_SECONDS = 120
 LINGER_NOT = struct.pack("ii", 1, 0)  # a connection that is closed is cut: what was not sent yet is dropped
@@ -44,6 +46,12 @@ class Sender:
                 if place == places[-1]:
                     patch.read_answer()
         return begun_at[1:]
+
+    def batch(self, batch: str) -> Mapping[str, Any]:
+        """Return what is known of ``batch``."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/batches/{batch}", headers=self.headers())
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - our own server
+            return dict(json.load(response))
 
     def headers(self) -> dict[str, str]:
         """Return what each request says."""
