@@ -17,6 +17,9 @@ const LARGEST_PIECE = 64 * 2 ** 20;
 const FIRST_PIECE = 4 * 2 ** 20;
 const PIECE_SECONDS = 8; // what a request should take: a server may lose the one that is cut off
 
+const END_SIGNATURE = [0x50, 0x4b, 5, 6];
+const END_BYTES = 22 + 65_535; // the record and the longest comment behind it
+
 const PASSING = [0, 408, 423, 429, 460, 500, 502, 503, 504];
 const MENDABLE = [401, 403, 429, 507]; // somebody can do something about it, and then it goes on
 const SENTENCES = {
@@ -45,6 +48,7 @@ export class BatchUpload {
   #timing;
   #tus = null;
   #address;
+  #isZip = false; // known to be one
   #pace = new Pace();
   #piece = FIRST_PIECE;
   #largest = LARGEST_PIECE;
@@ -99,7 +103,8 @@ export class BatchUpload {
   start() {
     if (this.state === "sending" || this.isOver) return;
     this.#tries = 0;
-    this.#try();
+    if (this.#isZip) this.#try();
+    else this.#lookInside();
   }
 
   pause() {
@@ -118,6 +123,17 @@ export class BatchUpload {
       if (status === 404 || status === 410) this.#stop("cancelled");
       else this.#stop(status === 409 ? "refused" : "stopped", `It could not be cancelled: ${detail}`);
     }
+  }
+
+  /** Refuse what the server would refuse too, but after its last byte. */
+  async #lookInside() {
+    this.#turn("sending");
+    const isZip = await hasEndOfZip(this.#file).catch(() => null);
+    if (this.state !== "sending") return; // paused meanwhile
+    this.#isZip = isZip ?? false;
+    if (isZip) this.#try();
+    else if (isZip === null) this.#stop("stopped", UNREADABLE);
+    else this.#stop("refused", `${this.#file.name} is not a ZIP file, or not all of one; give the scanned pages as one ZIP`);
   }
 
   #try() {
@@ -289,6 +305,12 @@ function sentenceOfSame([latest, ...others]) {
   if (!latest) return "";
   const more = others.length ? ` and ${others.length} more` : "";
   return `This ZIP was uploaded before, as “${latest.name}”${more}: both stay, so delete the one that you do not want`;
+}
+
+/** Return whether the end of a ZIP's directory is where it has to be; only the last 64 KB of `file` are read. */
+async function hasEndOfZip(file) {
+  const end = new Uint8Array(await file.slice(Math.max(0, file.size - END_BYTES)).arrayBuffer());
+  return end.some((_, at) => END_SIGNATURE.every((byte, offset) => end[at + offset] === byte));
 }
 
 async function canBeRead(file) {

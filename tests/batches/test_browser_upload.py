@@ -265,14 +265,28 @@ def test_what_goes_on_in_another_window_stops_here_and_can_be_taken_back(
     assert arrived(site, upload).read_bytes() == path.read_bytes()
 
 
-def test_what_is_no_zip_is_told_by_the_servers_own_sentence(page: Page, tmp_path: Path) -> None:
-    path = tmp_path / "notes.zip"
-    path.write_text("no ZIP at all")
+def test_what_is_no_zip_or_only_half_of_one_is_refused_before_a_byte_goes_out(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "half.zip"
+    path.write_bytes(a_zip(MB)[: MB // 2])
 
     upload = begin(page, path)
 
     expect(state(upload)).to_have_text("refused")
-    expect(upload.locator(".sentence")).to_have_text("notes.zip is not a ZIP file; give the scanned pages as one ZIP.")
+    expect(upload.locator(".sentence")).to_have_text(
+        "half.zip is not a ZIP file, or not all of one; give the scanned pages as one ZIP."
+    )
+    expect(upload.locator(".live")).to_be_hidden()
+
+
+def test_what_the_server_refuses_is_told_by_its_own_sentence(page: Page, tmp_path: Path) -> None:
+    path = a_zip_of(tmp_path / "sly.zip", {"../../page_0001.jpg": b"no page"})
+
+    upload = begin(page, path)
+
+    expect(state(upload)).to_have_text("refused")
+    expect(upload.locator(".sentence")).to_contain_text("../../page_0001.jpg")
+    upload.get_by_role("button", name="Remove").click()
+    expect(page.locator("#uploads > li")).to_have_count(0)
 
 
 def test_a_file_that_was_changed_while_it_is_sent_has_to_be_chosen_again(

@@ -20,6 +20,7 @@ from django.core.management import CommandError, call_command
 from batches.management.sending.memory import Memory
 from batches.wording import MB
 from tests.clients.proxy import Proxy, a_proxy
+from tests.pages import a_zip as a_zip_of
 from tests.progress.test_proxy import nginx
 from tests.site import ROOT, Site, free_port, wait_for_answer, wait_until
 from tests.tus import Tus, a_zip
@@ -87,9 +88,10 @@ class Sender:
     var: Path
     scans: Path
     server: str
+    token: str  # a password would cost half a second each time
 
     def arguments(self, **instead: str) -> list[str]:
-        given = {"server": self.server, "user": "ann", "template": "standard-150"} | instead
+        given = {"server": self.server, "token": self.token, "template": "standard-150"} | instead
         return [str(self.scans), *(part for name, value in given.items() if value for part in (f"--{name}", value))]
 
     def run(self, **instead: str) -> str:
@@ -112,16 +114,18 @@ class Sender:
 
     @property
     def memory(self) -> Memory:
-        return Memory.of(self.scans, self.var / "cache" / "uploads", self.server, "ann", "standard-150")
+        return Memory.of(self.scans, self.var / "cache" / "uploads", self.server, "", "standard-150")
 
 
 @pytest.fixture
-def sender(tmp_path: Path, proxy: Proxy, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Sender:
+def sender(tmp_path: Path, proxy: Proxy, ann: Tus, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Sender:
     scans = tmp_path / "summer exam.zip"
     scans.write_bytes(a_zip(8 * MB))
     settings.VAR_DIR = tmp_path / "var"
     monkeypatch.setenv("OMR_PASSWORD", "correct horse")
-    return Sender(settings.VAR_DIR, scans, proxy.url)
+    monkeypatch.setattr("batches.management.sending.delivery.GIVE_UP_SECONDS", 20.0)
+    token = ann.http.headers["Authorization"].removeprefix("Bearer ")
+    return Sender(settings.VAR_DIR, scans, proxy.url, token)
 
 
 def batch_in(text: str) -> str:
@@ -173,7 +177,9 @@ def test_what_is_ended_in_the_middle_goes_on_when_it_is_run_again(
     proxy.slow_seconds = 0
 
     if sign == signal.SIGTERM:
-        command = f"manage.py upload_batch '{sender.scans}' --server {sender.server} --user ann --template standard-150"
+        command = (
+            f"manage.py upload_batch '{sender.scans}' --server {sender.server} --token TOKEN --template standard-150"
+        )
         assert (process.returncode, said.splitlines()[-1]) == (130, f"Interrupted. To go on: {command}")
         assert "Traceback" not in said
     again = sender.run()
@@ -245,18 +251,28 @@ def test_what_is_remembered_names_the_file_and_no_secret(sender: Sender) -> None
     assert json.loads(sender.memory.path.read_text()) == {"upload": "/api/uploads/1", "file": str(sender.scans)}
 
 
-def test_what_is_no_zip_is_told_by_the_servers_own_sentence(sender: Sender) -> None:
-    sender.scans.write_bytes(b"no ZIP at all" * 1000)
+def test_what_the_server_refuses_is_told_by_its_own_sentence(sender: Sender) -> None:
+    a_zip_of(sender.scans, {"../../page_0001.jpg": b"no page"})
 
     with pytest.raises(CommandError) as ended:
         sender.run()
 
+    sentence, then = str(ended.value).splitlines()
     assert ended.value.returncode == 1
-    assert str(ended.value).splitlines() == [
-        "summer exam.zip is not a ZIP file; give the scanned pages as one ZIP",
-        "Upload the mended ZIP: it will be a new batch",
-    ]
+    assert "../../page_0001.jpg" in sentence
+    assert then == "Upload the mended ZIP: it will be a new batch"
     assert sender.memory.recall() is None
+
+
+def test_what_is_no_zip_or_only_half_of_one_is_refused_before_a_byte_goes_out(sender: Sender) -> None:
+    sender.scans.write_bytes(sender.scans.read_bytes()[:MB])
+    sender.server = "http://127.0.0.1:9"
+
+    with pytest.raises(CommandError) as ended:
+        sender.run()
+
+    sentence = "summer exam.zip is not a ZIP file, or not all of one; give the scanned pages as one ZIP"
+    assert (ended.value.returncode, str(ended.value)) == (2, sentence)
 
 
 @pytest.mark.parametrize(
@@ -264,10 +280,10 @@ def test_what_is_no_zip_is_told_by_the_servers_own_sentence(sender: Sender) -> N
     [
         ({"template": "nope"}, None, 2, "there is no template 'nope'; the templates are"),
         ({"template": ""}, None, 2, "say from which template the sheets are printed: --template SLUG; there are: "),
-        ({"user": ""}, None, 2, "Give --user, or --token: one of the two"),
-        ({}, "", 2, "No password: set OMR_PASSWORD, or give --token"),
-        ({}, "wrong", 1, "Wrong user name or password\nTo go on: manage.py upload_batch"),
-        ({"user": "", "token": "nonsense"}, None, 1, "Given token not valid for any token type\nTo go on: "),
+        ({"token": ""}, None, 2, "Give --user, or --token: one of the two"),
+        ({"user": "ann", "token": ""}, "", 2, "No password: set OMR_PASSWORD, or give --token"),
+        ({"user": "ann", "token": ""}, "wrong", 1, "Wrong user name or password\nTo go on: manage.py upload_batch"),
+        ({"token": "nonsense"}, None, 1, "Given token not valid for any token type\nTo go on: "),
         ({"server": "omr.example.org"}, None, 2, "'omr.example.org' is no address of a site; expected one such as"),
     ],
 )
@@ -289,12 +305,10 @@ def test_what_cannot_be_done_is_said_with_what_to_do(
     assert (ended.value.returncode, sentence in str(ended.value)) == (code, True), str(ended.value)
 
 
-def test_a_token_does_for_a_name_and_a_password(sender: Sender, ann: Tus) -> None:
-    token = ann.http.headers["Authorization"].removeprefix("Bearer ")
+def test_a_name_and_a_password_do_for_a_token(sender: Sender) -> None:
+    said = sender.run(user="ann", token="")
 
-    said = sender.run(user="", token=token)
-
-    assert said.splitlines()[-1].endswith("uploaded, now queued")
+    assert "uploaded, now queued" in said
 
 
 def test_the_only_template_of_a_site_need_not_be_named(sender: Sender, served: Served) -> None:
