@@ -7,6 +7,7 @@ import socket
 import struct
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -37,15 +38,21 @@ class Sender:
 
     def send(self, address: str, file: Path, *, cuts: Sequence[int] = ()) -> list[int]:
         """Send all of ``file``, and cut the connection at the offsets ``cuts``; return where it went on each time."""
-        places, begun_at = [*cuts, file.stat().st_size], []
-        for place in places:
-            offset = self.offset(address) if begun_at else 0
-            begun_at.append(offset)
+        went_on_at, offset = [], 0
+        for place in cuts:
             with _Patch(self, address, offset, file) as patch:
                 patch.send(place - offset)
-                if place == places[-1]:
-                    patch.read_answer()
-        return begun_at[1:]
+            offset = self.offset(address)
+            went_on_at.append(offset)
+        while not self._send_rest(address, file, offset):
+            # A request that was cut was still on its way when the offset was asked for: what it brought counts.
+            offset = self.offset(address)
+        return went_on_at
+
+    def _send_rest(self, address: str, file: Path, offset: int) -> bool:
+        with _Patch(self, address, offset, file) as patch:
+            patch.send(file.stat().st_size - offset)
+            return patch.read_answer()
 
     def batch(self, batch: str) -> Mapping[str, Any]:
         """Return what is known of ``batch``."""
@@ -87,13 +94,19 @@ class _Patch:
         self._file.close()
 
     def send(self, count: int) -> None:
+        """Send so many bytes, or as many as the server listens to."""
         if count > 0:
-            self._connection.sendfile(self._file, self._offset, count)
+            with suppress(ConnectionError):  # it has answered already
+                self._connection.sendfile(self._file, self._offset, count)
 
-    def read_answer(self) -> None:
+    def read_answer(self) -> bool:
+        """Return whether all was taken; if not, the offset was another one."""
         response = http.client.HTTPResponse(self._connection, method="PATCH")
         response.begin()
+        if response.status == http.client.CONFLICT:
+            return False
         _answer(response)
+        return True
 
 
 def _answer(response: http.client.HTTPResponse) -> http.client.HTTPMessage:
