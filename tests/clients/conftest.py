@@ -61,7 +61,8 @@ def proxy(live: Live) -> Iterator[Proxy]:
         yield proxy
 
 
-@pytest.fixture(scope="session")
+# Its driver has an event loop running in this thread for as long as it lives, which no other module's tests can bear.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     needs_chromium()
     with a_browser() as chromium:
