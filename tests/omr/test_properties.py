@@ -33,8 +33,11 @@ DRAWN = settings(
 MOST_SECONDS = 3.0
 """CPU time that any bytes may cost."""
 
+MOST_DOUBTED = 0.03
+"""Share of pages of which a field is doubted without need, at most: one in four hundred is, in the long run."""
+
 MOST_MARKED = 0.5
-"""Share of a template's bubbles up to which none may be doubted: what print looks like is told from blank ones."""
+"""Share of a template's bubbles up to which hardly any is doubted: what print looks like is told from blank ones."""
 
 SMALL = a_small_template()
 
@@ -82,18 +85,20 @@ def test_whatever_is_marked_on_whatever_template_is_read(
     assert [mark for mark in reading.marks if mark.choices != expected[mark.field] and not mark.doubt] == []
 
 
-# The same pages at each run: of four hundred one has a field that is doubted without need, which is no error.
-@settings(DRAWN, max_examples=150, derandomize=True, database=None)
-@given(filled=filled_templates(), damage=st.sampled_from(("none", "scan")), seed=st.integers(0, 999))
-def test_marks_that_leave_most_bubbles_blank_are_read_without_doubt(
-    filled: tuple[Template, frozenset[Bubble]], damage: str, seed: int
-) -> None:
-    template, marked = filled
-    assume(len(marked) <= MOST_MARKED * len(template.bubbles))
+def test_marks_that_leave_most_bubbles_blank_are_hardly_ever_doubted() -> None:
+    are_doubted: list[bool] = []
 
-    reading, expected = _read_back(template, marked, damage=damage, seed=seed)
+    @settings(DRAWN, max_examples=150, database=None)
+    @given(filled=filled_templates(), damage=st.sampled_from(("none", "scan")), seed=st.integers(0, 999))
+    def read_back(filled: tuple[Template, frozenset[Bubble]], damage: str, seed: int) -> None:
+        template, marked = filled
+        assume(len(marked) <= MOST_MARKED * len(template.bubbles))
+        reading, _ = _read_back(template, marked, damage=damage, seed=seed)
+        are_doubted.append(any(mark.doubt for mark in reading.marks))
 
-    assert [mark for mark in reading.marks if mark.choices != expected[mark.field] or mark.doubt] == []
+    read_back()
+
+    assert sum(are_doubted) <= MOST_DOUBTED * len(are_doubted)
 
 
 def _read_back(
