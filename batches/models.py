@@ -151,7 +151,7 @@ COUNT_FIELDS = (
 ENDING_FIELDS = ("status", "finished_at", "error_code", "error_message", "error_details", "failed_stage")
 ATTEMPT_FIELDS = (
     *("finished_stages", "cover_codes", "attempt", "queued_at"),
-    "cancel_requested",
+    *("cancel_requested", "archived_at"),
 )
 
 
@@ -206,6 +206,9 @@ class Batch(models.Model):
     queued_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    archived_at = models.DateTimeField(
+        null=True, blank=True, help_text="since then it is left out of lists; nothing of it is gone"
+    )
 
     objects = BatchQuerySet.as_manager()
 
@@ -288,7 +291,7 @@ class Batch(models.Model):
         self.cover_codes = {**self.cover_codes, **covers}
         self.attempt += 1
         self.status, self.queued_at, self.finished_at = status, timezone.now(), None
-        self.cancel_requested = False
+        self.cancel_requested, self.archived_at = False, None  # what is at work is never hidden
         self.error_code = self.error_message = self.error_details = self.failed_stage = ""
         self.save(update_fields=[*ENDING_FIELDS, *ATTEMPT_FIELDS, *COUNT_FIELDS])
 
@@ -318,10 +321,9 @@ class Right(models.TextChoices):
     OPERATOR = "operator"
 
 
-class BatchAccess(models.Model):
-    """A right of a user, or of a group of users, in somebody else's batch."""
+class GivenRight(models.Model):
+    """A right that somebody gave to a user, or to a group of users."""
 
-    batch = models.ForeignKey(Batch, models.CASCADE, related_name="access")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
     group = models.ForeignKey(Group, models.CASCADE, null=True, blank=True, related_name="+")
     right = models.CharField(max_length=8, choices=Right, default=Right.VIEWER)
@@ -329,17 +331,42 @@ class BatchAccess(models.Model):
     granted_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.user or self.group}: {self.right}"
+
+
+EITHER = models.Q(user=None) ^ models.Q(group=None)
+"""A right is a user's or a group's, never both and never nobody's."""
+
+
+class BatchAccess(GivenRight):
+    """A right in somebody else's batch."""
+
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="access")
+
+    class Meta:
         verbose_name_plural = "batch access"
         constraints = [
             models.UniqueConstraint(fields=["batch", "user"], name="one_right_per_user"),
             models.UniqueConstraint(fields=["batch", "group"], name="one_right_per_group"),
-            models.CheckConstraint(
-                condition=models.Q(user=None) ^ models.Q(group=None), name="right_of_either_user_or_group"
-            ),
+            models.CheckConstraint(condition=EITHER, name="right_of_either_user_or_group"),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.user or self.group}: {self.right}"
+
+class DefaultAccess(GivenRight):
+    """A right that each new batch of ``owner`` gives by itself, so that it can be reached while its owner is away."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="default_access")
+
+    class Meta:
+        verbose_name_plural = "default access"
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "user"], name="one_default_per_user"),
+            models.UniqueConstraint(fields=["owner", "group"], name="one_default_per_group"),
+            models.CheckConstraint(condition=EITHER, name="default_of_either_user_or_group"),
+        ]
 
 
 class CoverGroup(models.Model):
