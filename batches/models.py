@@ -452,6 +452,41 @@ class Answer(models.Model):
         return f"q{self.question}: {self.answer}"
 
 
+class ExpectedCandidates(models.Model):
+    """Who should have handed in a sheet, group by group, as a list says that came with or after the batch."""
+
+    batch = models.OneToOneField(Batch, models.CASCADE, primary_key=True, related_name="expected")
+    field = models.CharField(max_length=200, help_text="the identity column that names a candidate")
+    groups = DocumentField(help_text="code of the cover → candidates, in the order of the list")
+    notes = models.JSONField(default=list, blank=True, help_text="what was odd about the list, for people")
+    file_name = models.CharField(max_length=255, blank=True)
+    given_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    given_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "expected candidates"
+
+    def __str__(self) -> str:
+        return f"{self.batch}: expected by {self.field}"
+
+
+class GroupSummary(models.Model):
+    """How the questions of a group were answered, counted once: a batch has up to millions of answers.
+
+    It holds as long as ``state`` is what the group's answers are in; otherwise it is counted again.
+    """
+
+    group = models.OneToOneField(CoverGroup, models.CASCADE, primary_key=True, related_name="summary")
+    state = models.CharField(max_length=100, help_text="of the answers when they were counted")
+    counts = DocumentField(help_text="question → status → answer → how many")
+
+    class Meta:
+        verbose_name_plural = "group summaries"
+
+    def __str__(self) -> str:
+        return f"{self.group}: counted"
+
+
 class RunnerQuerySet(models.QuerySet["Runner"]):
     def active(self) -> Self:
         """Return the runners that are there now."""
