@@ -202,6 +202,10 @@ class Batch(models.Model):
     lease_holder = models.CharField(max_length=100, blank=True, help_text="the runner at work on it")
     lease_until = models.DateTimeField(null=True, blank=True)
 
+    second_reading = models.BooleanField(
+        default=False, help_text="what is doubtful is settled when two people have read the same"
+    )
+
     created_at = models.DateTimeField(auto_now_add=True)
     queued_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -407,6 +411,7 @@ class Sheet(models.Model):
     error_message = models.TextField(blank=True)
     identity = models.JSONField(default=dict, help_text="column → value")
     doubtful_fields = models.JSONField(default=list, help_text="fields a person has to look at, identity included")
+    doubts = models.JSONField(default=dict, help_text="field → why it was doubtful when it was read")
     review_reasons = models.JSONField(default=list, help_text="codes and messages, where fields do not say why")
     fit = models.JSONField(null=True, help_text="omr.types.Fit: how the template lies on the page")
     marks = models.JSONField(default=dict, help_text="field → choices, where identity and answers do not tell them")
@@ -450,6 +455,41 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"q{self.question}: {self.answer}"
+
+
+class CorrectionQuerySet(models.QuerySet["Correction"]):
+    def standing(self) -> Self:
+        """Return those that nobody took back."""
+        return self.filter(undone_at=None)
+
+
+class Correction(models.Model):
+    """What a person said of one field of a sheet, or of the whole sheet: written once, and only ever taken back.
+
+    It names the sheet by its id alone: a batch that is loaded again writes its sheets anew, under the same ids.
+    """
+
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="corrections", db_index=False)
+    sheet_id = models.UUIDField()
+    field = models.CharField(max_length=200, blank=True, help_text="field or column of the template; empty: the sheet")
+    before = models.TextField(blank=True, help_text="what it said when this was written")
+    after = models.TextField(blank=True, help_text="what it says since; of a sheet the decision")
+    was = models.JSONField(default=dict, help_text="what taking this back has to put back besides")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    by_name = models.CharField(max_length=150, help_text="who that was, also when the user is gone")
+    at = models.DateTimeField(default=timezone.now)
+    is_applied = models.BooleanField(default=True, help_text="no: it waits until another person reads the same")
+    undone_at = models.DateTimeField(null=True)
+    undone_by_name = models.CharField(max_length=150, blank=True)
+
+    objects = CorrectionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["batch", "sheet_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.field or 'sheet'}: {self.before} → {self.after}"
 
 
 class ExpectedCandidates(models.Model):
