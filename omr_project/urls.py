@@ -8,7 +8,7 @@ from batches.api.health import show_alive, show_ready
 from batches.api.metrics import show_metrics
 from batches.api.watching import admit, batch_facts, still_allowed, visible_batches
 from progress.streams import Limits, Streams
-from progress.views import events_view, overview_view, progress_view, stream_view
+from progress.views import events_view, latest_view, overview_view, progress_view, stream_view
 
 # The stream knows no batches: who may watch one, and what is known of it, is handed in here.
 streams = Streams(
@@ -31,6 +31,7 @@ urlpatterns = [
         overview_view(streams, admit=admit, visible=visible_batches, quiet_seconds=settings.STREAM_QUIET_SECONDS),
         name="api-overview",
     ),
+    path("api/progress", latest_view(admit=admit, visible=visible_batches), name="api-latest"),
     path(
         "api/batches/<batch_id>/stream",
         stream_view(streams, admit=admit, quiet_seconds=settings.STREAM_QUIET_SECONDS),

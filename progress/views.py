@@ -11,11 +11,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from progress import log, sse
+from progress.events import BatchProgressEvent
 from progress.handler import EventStream
 from progress.hub import current_hub
 from progress.overview import follow_many
 from progress.streams import RETRY_AFTER_SECONDS, Stream, Streams, TooManyStreams
-from progress.watchers import Admission, Admit, Visible
+from progress.watchers import Admission, Admit, Visible, Watcher
 
 BATCHES_NAMED_MOST = 200
 """Of one stream; each is looked up by itself."""
@@ -64,10 +65,7 @@ def overview_view(streams: Streams, *, admit: Admit, visible: Visible, quiet_sec
     @require_GET
     async def stream(request: HttpRequest) -> HttpResponseBase:
         named = request.GET.getlist("batch")
-        if len(named) > BATCHES_NAMED_MOST:
-            sentence = f"{len(named)} batches are named, {BATCHES_NAMED_MOST} at most can be; name none to watch all"
-            return JsonResponse({"detail": sentence, "code": "invalid"}, status=400)
-        watcher = await admit(request, named)
+        watcher = await _admit_to_many(request, named, admit)
         if isinstance(watcher, HttpResponse):
             return watcher
         try:
@@ -78,6 +76,35 @@ def overview_view(streams: Streams, *, admit: Admit, visible: Visible, quiet_sec
         return EventStream(follow_many(opened, chosen, visible, quiet_seconds=quiet_seconds), opened.connected)
 
     return stream
+
+
+async def _admit_to_many(request: HttpRequest, named: list[str], admit: Admit) -> Watcher | HttpResponse:
+    """Return who asks, if they may watch the batches that they name (none: all that they may see)."""
+    if len(named) > BATCHES_NAMED_MOST:
+        sentence = f"{len(named)} batches are named, {BATCHES_NAMED_MOST} at most can be; name none to watch all"
+        return JsonResponse({"detail": sentence, "code": "invalid"}, status=400)
+    return await admit(request, named)
+
+
+def latest_view(*, admit: Admit, visible: Visible) -> View:
+    """Return the view for those who cannot stream: the latest event of all that ``overview_view`` tells of."""
+
+    @require_GET
+    @never_cache
+    async def latest(request: HttpRequest) -> HttpResponseBase:
+        named = request.GET.getlist("batch")
+        watcher = await _admit_to_many(request, named, admit)
+        if isinstance(watcher, HttpResponse):
+            return watcher
+        events = await log.ask_table(_read_latest, watcher.user_id, set(map(UUID, named)), visible)
+        return JsonResponse({"events": [event.as_dict() for event in events]})
+
+    return latest
+
+
+def _read_latest(user_id: int, named: set[UUID], visible: Visible) -> list[BatchProgressEvent]:
+    theirs = set(visible({user_id}).get(user_id, ()))
+    return log.read_latest_of_each(theirs & named if named else theirs)
 
 
 def _too_many(error: TooManyStreams) -> JsonResponse:

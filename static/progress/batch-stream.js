@@ -81,17 +81,24 @@ export function follow(batch, { after = 0, ...options } = {}) {
 
 /**
  * Follow every batch that one may see, or some of them, over one connection, until `stop()`. It begins with the latest
- * event of each, and so does every reconnection: what came in between is passed over. It does not poll.
+ * event of each, and so does every reconnection: what came in between is passed over. The end of a batch is no end here:
+ * one that is retried goes on.
  *
  * @param {Options & { batches?: string[] }} [options] batches: ids, to narrow it
  */
 export function followAll({ batches = [], ...options } = {}) {
   /** @type {Map<string, number>} */
   const positions = new Map();
+  const address = `${options.server ?? ""}/api`;
   const narrowed = batches.map((id) => `batch=${encodeURIComponent(id)}`).join("&");
   return new Following(options, {
-    address: () => `${options.server ?? ""}/api/stream?${narrowed}`,
+    address: () => `${address}/stream?${narrowed}`,
     endsWithBatch: false,
     isNew: ({ batch_id, seq }) => seq > (positions.get(batch_id) ?? 0) && Boolean(positions.set(batch_id, seq)),
+    async poll(ask, take) {
+      const { events } = await ask(`${address}/progress?${narrowed}`);
+      events.forEach(take);
+      return false;
+    },
   });
 }

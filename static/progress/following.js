@@ -31,7 +31,7 @@ const REFUSALS = [401, 403, 404];
  * @property {() => string} address of the stream, from here on
  * @property {boolean} endsWithBatch
  * @property {(event: BatchEvent) => boolean} isNew notes it, too
- * @property {Poll} [poll]
+ * @property {Poll} poll
  */
 
 /**
@@ -157,10 +157,10 @@ export class Following {
   // --- Polling ------------------------------------------------------------------------------------------------------
 
   async #startPolling() {
-    if (this.#polling || !this.#source.poll) return;
+    if (this.#polling) return;
     const { signal } = (this.#polling = new AbortController());
     while (!signal.aborted) {
-      const waitMs = await this.#poll(signal, this.#source.poll);
+      const waitMs = await this.#poll(signal);
       await sleep(spread(waitMs), signal);
     }
   }
@@ -170,15 +170,15 @@ export class Following {
     this.#polling = null;
   }
 
-  /** Ask once; returns how long to wait before the next. @param {AbortSignal} signal @param {Poll} poll */
-  async #poll(signal, poll) {
+  /** Ask once; returns how long to wait before the next. @param {AbortSignal} signal */
+  async #poll(signal) {
     const waitMs = this.#isResting ? this.#timing.pollHidden : this.#timing.poll;
     const request = new AbortController();
     const alarm = startAlarm(this.#timing.silence, () => request.abort());
     /** @param {string} url */
     const ask = async (url) => (await this.#ask(url, "application/json", request.signal)).json();
     try {
-      const hasEnded = await poll(ask, (event) => this.#deliver(event));
+      const hasEnded = await this.#source.poll(ask, (event) => this.#deliver(event));
       if (signal.aborted) return 0;
       if (hasEnded) this.#end("finished");
       if (this.#isAway) this.#hurry(); // the server is back: its stream may be, too
@@ -281,8 +281,7 @@ export class Following {
 
   #rest() {
     this.#leave();
-    if (this.#source.poll) this.#startPolling();
-    else this.#show("reconnecting");
+    this.#startPolling();
   }
 
   /** Connect now: what there was before may be dead. */

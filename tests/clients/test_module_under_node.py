@@ -239,6 +239,42 @@ def test_all_batches_are_followed_over_one_connection_without_an_end(live: Live,
     assert len(proxy.stream_times) == 2
 
 
+@pytest.mark.parametrize("fault", [Fault.BUFFER, Fault.CUT])
+def test_all_batches_are_polled_where_streams_are_spoilt_and_streamed_again_when_that_is_mended(
+    fault: Fault, live: Live, proxy: Proxy, follow: Follow
+) -> None:
+    ida = live.writer.add_user(f"ida-{fault.name}")
+    one, other = live.writer.add_batch(f"ida-{fault.name}"), live.writer.add_batch(f"ida-{fault.name}")
+    live.writer.publish(one, *numbered(3))
+    proxy.fault = fault
+    with follow(None, token=ida["token"]) as record:
+        wait_until(lambda: record.states[-1:] == ["polling"])
+        live.writer.publish(one, "event 4")
+        live.writer.publish(other, "event 1")
+        wait_until(lambda: {(one, 4), (other, 1)} <= set(seen(record)))
+        proxy.fault = Fault.NONE
+        wait_until(lambda: record.states[-1] == "live")
+        live.writer.publish(one, "event 5")
+        wait_until(lambda: (one, 5) in seen(record))
+
+    assert len(seen(record)) == len(set(seen(record)))
+    assert [seq for batch, seq in seen(record) if batch == one] == sorted(
+        seq for batch, seq in seen(record) if batch == one
+    )
+
+
+def test_a_batch_that_is_retried_after_its_end_goes_on_among_all_batches(live: Live, follow: Follow) -> None:
+    tom = live.writer.add_user("tom")
+    batch = live.writer.add_batch("tom")
+    live.writer.publish(batch, "it failed", stage="failed")
+    with follow(None, token=tom["token"], batches=[batch]) as record:
+        wait_until(lambda: seen(record) == [(batch, 1)])
+        live.writer.publish(batch, "Waiting: 0 batches ahead", stage="uploading")
+        wait_until(lambda: seen(record)[-1:] == [(batch, 2)])
+
+    assert record.states == ["live"]
+
+
 def test_all_batches_can_be_narrowed_to_some(live: Live, follow: Follow) -> None:
     max_ = live.writer.add_user("max")
     one, other, third = (live.writer.add_batch("max") for _ in range(3))

@@ -153,6 +153,22 @@ def test_a_batch_that_is_named_and_cannot_be_watched_is_refused_as_by_itself(liv
     assert (too_many.status_code, too_many.json()["code"]) == (400, "invalid")
 
 
+def test_who_cannot_stream_asks_for_the_latest_of_each(live: Live, office: Office) -> None:
+    one, two, foreign = office.add_batch("event 1", "event 2"), office.add_batch("event 1"), live.writer.add_batch()
+    live.writer.publish(foreign, "theirs")
+
+    def ask(query: str = "") -> httpx.Response:
+        return httpx.get(f"{live.url}/api/progress{query}", headers=office.headers)
+
+    told = {event["batch_id"]: event["message"] for event in ask().json()["events"]}
+    narrowed = ask(f"?batch={two}").json()["events"]
+
+    assert told == {one: "event 2", two: "event 1"}
+    assert [event["batch_id"] for event in narrowed] == [two]
+    assert ask(f"?batch={foreign}").status_code == 403
+    assert httpx.get(f"{live.url}/api/progress").status_code == 401
+
+
 async def test_whoever_watches_one_batch_beside_it_gets_its_whole_log(live: Live, office: Office) -> None:
     batch = office.add_batch(*numbered(5))
 
