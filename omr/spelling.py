@@ -11,6 +11,9 @@ from omr.types import Mark
 Spelling = tuple[tuple[str, ...], ...]
 """The choices of each field."""
 
+UNCLEAR = "?"
+"""In the place of a character of identity that is blank or marked twice, beside others that are clear."""
+
 MOST_WAYS = 2
 """Kept of the ways to read a text: with a second one it is ambiguous, and nobody asks for a third."""
 
@@ -37,3 +40,22 @@ def find_spellings(fields: Sequence[Field], text: str) -> tuple[Spelling, ...]:
         tuple(tuple(bubbles[p][1] for p in way if bubbles[p][0] == number) for number in range(len(fields)))
         for way in ways.get(0, [])
     )
+
+
+def write_identity(fields: Sequence[tuple[Sequence[str], str]]) -> str:
+    """Return what a column of identity says: of several fields a character each, also of one that is not clear.
+
+    Args:
+        fields: what is marked in each, in print order, and what it is worth when it is blank.
+    """
+    if len(fields) == 1:
+        return "".join(fields[0][0])
+    if not any(values for values, _ in fields):
+        return ""
+    return "".join(_character(values, empty_value) for values, empty_value in fields)
+
+
+def _character(values: Sequence[str], empty_value: str) -> str:
+    if not values:
+        return empty_value or UNCLEAR
+    return values[0] if len(values) == 1 else UNCLEAR

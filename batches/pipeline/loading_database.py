@@ -76,7 +76,7 @@ def _rows(run: Run, make: Callable[[AnswerLine], T]) -> Iterator[tuple[Sheet, Se
 
 
 def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[T]) -> Sheet:
-    line, record = sheet.line, sheet.record
+    line, record, doubts = sheet.line, sheet.record, run.form.doubts(sheet.record)
     return Sheet(
         id=run.batch.sheet_id(sheet.page.member, sheet.page.number),
         batch=run.batch,
@@ -88,7 +88,8 @@ def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[T]) -> S
         error_code=record.error_code,
         error_message=sheet.error_message,
         identity=dict(line.identity),
-        doubtful_fields=run.form.doubtful_fields(record),
+        doubtful_fields=list(doubts),
+        doubts=doubts,
         review_reasons=[asdict(reason) for reason in sheet.reasons],
         fit=record.fit_as_dict(),
         marks=run.form.untold_marks(record),

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-UNCLEAR = "?"
-"""In the place of a character of identity that is blank or marked twice, beside others that are clear."""
-
+from omr.spelling import write_identity
 
 CONFLICT = "identity_conflict"
 NO_CODE = "code_unreadable"
 DUPLICATE = "duplicate_candidate"
+
+IDENTITY_BLANK, IDENTITY_MULTIPLE, IDENTITY_DIFFERS = "identity_blank", "identity_multiple", "identity_differs"
+"""Why a field of identity is doubtful whose ink is not: nothing is marked, several are, or the code says otherwise.
+The other reasons are those of ``omr.types.Doubt``. All are stable: they are kept with the sheet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ def settle(fields: Sequence[MarkedField], codes: Sequence[str]) -> Settled:
     One of the two is enough. A code that fits every clear bubble also settles those that are not clear. Where the
     two differ nobody can know which is wrong: the bubbles are kept, and a person decides.
     """
-    value = _text(fields)
+    value = write_identity([(field.values, field.empty_value) for field in fields])
     unclear = tuple(i for i, field in enumerate(fields) if len(field.values) != 1)
     if not codes:
         return Settled(value=value, unclear=unclear)
@@ -65,17 +67,3 @@ def _differing(fields: Sequence[MarkedField], code: str) -> tuple[int, ...]:
     if marked and len(code) != len(fields):
         return marked
     return tuple(i for i in marked if code[i] not in fields[i].values)
-
-
-def _text(fields: Sequence[MarkedField]) -> str:
-    if len(fields) == 1:
-        return "".join(fields[0].values)
-    if not any(field.values for field in fields):
-        return ""
-    return "".join(_character(field) for field in fields)
-
-
-def _character(field: MarkedField) -> str:
-    if not field.values:
-        return field.empty_value or UNCLEAR
-    return field.values[0] if len(field.values) == 1 else UNCLEAR

@@ -7,8 +7,19 @@ from typing import Any, BinaryIO
 
 import msgpack
 
-from batches.workers.identity import CONFLICT, NO_CODE, UNCLEAR, MarkedField, ReviewReason, Settled, settle
+from batches.workers.identity import (
+    CONFLICT,
+    IDENTITY_BLANK,
+    IDENTITY_DIFFERS,
+    IDENTITY_MULTIPLE,
+    NO_CODE,
+    MarkedField,
+    ReviewReason,
+    Settled,
+    settle,
+)
 from omr.errors import PageError
+from omr.spelling import UNCLEAR
 from omr.template import Column, Template
 from omr.types import Doubt, Fit, Reading
 
@@ -205,10 +216,11 @@ class Form:
                 reasons.append((NO_CODE, f"{column.name}: no code could be read on the sheet; enter it by hand"))
         return tuple(ReviewReason(code=code, message=message) for code, message in reasons)
 
-    def doubtful_fields(self, record: PageRecord) -> list[str]:
-        """Return the names of the fields that a person has to look at, in print order."""
+    def doubts(self, record: PageRecord) -> dict[str, str]:
+        """Return the fields that a person has to look at, in print order, each with why: see ``identity.py``."""
         settled = self.settle_identity(record)
-        return [self.template.fields[p].name for p in sorted(self._open_fields(record, settled))]
+        fields = sorted(self._open_fields(record, settled))
+        return {self.template.fields[p].name: _why(record, p) for p in fields}
 
     @cached_property
     def _who(self) -> tuple[int, ...]:
@@ -233,6 +245,15 @@ class Form:
         if any(column.unclear or column.conflict or not column.value for column in columns):
             return ()
         return tuple(column.value for column in columns)
+
+
+def _why(record: PageRecord, position: int) -> str:
+    """Return why the field at ``position``, which is one to look at, is that; ink first, then what it should say."""
+    if doubt := (record.doubts or {}).get(position):
+        return doubt.value
+    if isinstance(choice := record.choices[position], tuple):
+        return IDENTITY_MULTIPLE
+    return IDENTITY_BLANK if choice == BLANK else IDENTITY_DIFFERS
 
 
 def _is_single(choice: Choice) -> bool:
