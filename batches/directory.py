@@ -6,14 +6,17 @@ import stat
 import struct
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from batches.archive import Page
+from batches.entries import BrokenList, Entry, Listing
 from batches.errors import ArchiveRefused
 
 SUFFIX_OF_MANY = ".pdf"
 PAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".jp2", SUFFIX_OF_MANY})
+ARCHIVE_SUFFIXES = frozenset({".zip", ".zipx", ".7z", ".rar", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst"})
 JUNK_NAMES = frozenset({"thumbs.db", ".ds_store", "desktop.ini"})
 JUNK_FOLDER = "__MACOSX"
 
@@ -31,8 +34,12 @@ SUSPICIOUS_PAGE_BYTES = 32 * 2**20
 
 LOCAL_HEADER = struct.Struct("<4s2xHH16xHH")  # signature, flags, method; lengths of the name and of the extra field
 LOCAL_SIGNATURE = b"PK\x03\x04"
-ENCRYPTED = 0x1
+ENCRYPTED = 0x1 | 0x40 | 0x2000  # the content, by a stronger way, and the names too
+LIST_BUFFER_BYTES = 2**18
+MOST_OFFSET = 2**62  # what the system takes for a place in a file
 
+_CONTROL = re.compile("[\\\\\x00-\x1f\x7f-\x9f]")
+_ABSOLUTE = re.compile("/|[A-Za-z]:")
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -50,6 +57,10 @@ def index_archive(path: Path, *, name: str = "") -> tuple[Page, ...]:
         ArchiveRefused: it is no ZIP, broken, empty or dangerous; the sentence names the member.
     """
     members = index_members(path, name=name)
+    for member in members:
+        if _suffix(member.member) in ARCHIVE_SUFFIXES:
+            sentence = "is an archive inside the ZIP; unpack it, and pack the scans themselves as one ZIP"
+            raise ArchiveRefused(f"{_shown(member.member)} {sentence}", code="nested_archive")
     if not any(_suffix(member.member) in PAGE_SUFFIXES for member in members):
         sentence = "The ZIP has no scanned pages in it; expected JPEG, PNG or TIFF pictures, or PDF files"
         raise ArchiveRefused(sentence, code="no_pages")
@@ -58,32 +69,24 @@ def index_archive(path: Path, *, name: str = "") -> tuple[Page, ...]:
 
 def index_members(path: Path, *, name: str = "", wanted: str = "the scanned pages") -> tuple[Page, ...]:
     """Return the members of any ZIP, as ``index_archive`` does; ``wanted`` says what should be in it."""
+    name = name or path.name
     try:
-        with path.open("rb") as file:
-            return _index(file.fileno(), _read_directory(path, name or path.name, wanted))
+        with path.open("rb", buffering=LIST_BUFFER_BYTES) as file:
+            return _index_file(file, name, wanted)
     except FileNotFoundError as error:
-        raise ArchiveRefused(f"{name or path.name}: there is no such file any more", code="archive_missing") from error
+        raise ArchiveRefused(f"{name}: there is no such file any more", code="archive_missing") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Directory:
-    members: Sequence[zipfile.ZipInfo]
-    start: int  # where the directory lies: all members end before it
-
-
-def _read_directory(path: Path, name: str, wanted: str) -> _Directory:
-    size_bytes = path.stat().st_size
-    if not size_bytes:
+def _index_file(file: BinaryIO, name: str, wanted: str) -> tuple[Page, ...]:
+    begins_as_zip = (first := file.read(len(LOCAL_SIGNATURE))) == LOCAL_SIGNATURE
+    if not first:
         raise ArchiveRefused(f"{name} is empty (0 bytes); give the ZIP with {wanted}", code="archive_empty")
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _Directory(archive.infolist(), archive.start_dir)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, EOFError, struct.error) as error:
-        with path.open("rb") as file:
-            begins_as_zip = file.read(4) == LOCAL_SIGNATURE
+        return _index(file.fileno(), Listing(file))
+    except BrokenList as error:
         if begins_as_zip:
             raise _truncated(name, f"{error}") from error
-        raise ArchiveRefused(f"{name} is not a ZIP file; give {wanted} as one ZIP") from error
+        raise ArchiveRefused(f"{name} is not a ZIP file; give {wanted} as one ZIP", details=f"{error}") from error
 
 
 def _truncated(name: str, cause: str) -> ArchiveRefused:
@@ -91,12 +94,21 @@ def _truncated(name: str, cause: str) -> ArchiveRefused:
     return ArchiveRefused(sentence, code="archive_truncated", details=cause)
 
 
-def _index(descriptor: int, directory: _Directory) -> tuple[Page, ...]:
-    _refuse_repeated(directory.members)
-    for member in directory.members:
-        _refuse_dangerous(member)
-    _refuse_too_much(descriptor, directory)
-    pages = _locate(descriptor, directory)
+def _index(descriptor: int, listing: Listing) -> tuple[Page, ...]:
+    placed: list[tuple[int, Page]] = []
+    seen: set[str] = set()
+    for entry in listing:
+        if len(placed) == MOST_MEMBERS:
+            raise ArchiveRefused(f"The ZIP has more than {MOST_MEMBERS} files; no more are read", code="bomb")
+        if entry.name in seen:
+            raise _unsafe(entry, "is there twice; give every page a name of its own")
+        seen.add(entry.name)
+        _refuse_dangerous(entry)
+        placed.append((entry.offset, _locate(descriptor, entry)))
+    members = [member for _, member in placed]
+    _refuse_too_much(descriptor, members)
+    _refuse_overlaps(placed, listing.start)
+    pages = (member for member in members if not is_junk(member.member))
     return tuple(sorted(pages, key=lambda page: natural_key(page.member)))
 
 
@@ -127,56 +139,68 @@ def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
 
 
-def _refuse_too_much(descriptor: int, directory: _Directory) -> None:
-    members = directory.members
+def _refuse_too_much(descriptor: int, members: Sequence[Page]) -> None:
     if not members:
         raise ArchiveRefused("The ZIP is empty: there is no file in it; pack it again", code="archive_empty")
-    if len(members) > MOST_MEMBERS:
-        raise ArchiveRefused(f"The ZIP has {len(members)} files; at most {MOST_MEMBERS} are read", code="bomb")
-    unpacked = sum(member.file_size for member in members)
+    unpacked = sum(member.size_bytes for member in members)
     ratio = unpacked / os.fstat(descriptor).st_size
     if unpacked > SUSPICIOUS_BYTES and ratio > SUSPICIOUS_RATIO:
         sentence = f"The ZIP would unpack to {ratio:.0f} times its size, which scans do not; pack the scans as they are"
         raise ArchiveRefused(sentence, code="bomb")
 
 
-def _refuse_repeated(members: Sequence[zipfile.ZipInfo]) -> None:
-    seen: set[str] = set()
-    for member in members:
-        if member.filename in seen:
-            raise _unsafe(member, "is there twice; give every page a name of its own")
-        seen.add(member.filename)
+def _refuse_overlaps(placed: Sequence[tuple[int, Page]], end: int) -> None:
+    """Refuse members that share bytes, and what lies behind ``end``; ``placed`` are they and where they begin."""
+    free_from = 0
+    for offset, member in sorted(placed, key=lambda place: place[0]):
+        if offset < free_from:
+            raise ArchiveRefused(f"{_shown(member.member)} overlaps another file, as only a bomb does", code="bomb")
+        free_from = member.offset + member.packed_bytes
+        if free_from > end:
+            raise _truncated(_shown(member.member), "the file ends behind the archive's directory")
 
 
-def _refuse_dangerous(member: zipfile.ZipInfo) -> None:
-    name = member.filename
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    if member.flag_bits & ENCRYPTED:
-        raise ArchiveRefused(f"{_shown(name)} is encrypted; pack the ZIP without a password", code="encrypted_member")
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _unsafe(member, "is a link or a device, not a file; pack the files themselves")
-    if len(name) > MOST_NAME_LETTERS:
-        raise _unsafe(member, f"has a name of {len(name)} letters; at most {MOST_NAME_LETTERS} are taken")
-    if name.startswith("/") or re.match("[A-Za-z]:", name):
-        raise _unsafe(member, "has an absolute path; pack the files with relative names")
-    if "\\" in name or any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
-        raise _unsafe(member, "has a backslash or a control character in its name; rename it")
-    if ".." in name.split("/"):
-        raise _unsafe(member, "leads out of the archive (../); pack the files with plain names")
-    if member.file_size > (MOST_PDF_BYTES if _suffix(name) == SUFFIX_OF_MANY else MOST_PAGE_BYTES):
-        raise ArchiveRefused(
-            f"{_shown(name)} would unpack to {member.file_size} bytes; no file of ours is so large", code="bomb"
-        )
-    if member.file_size > max(SUSPICIOUS_PAGE_BYTES, SUSPICIOUS_PAGE_RATIO * member.compress_size):
-        sentence = f"would unpack from {member.compress_size} bytes to {member.file_size}, which no picture does"
-        raise ArchiveRefused(f"{_shown(name)} {sentence}; pack the scans as they are", code="bomb")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        sentence = f"{_shown(name)} is packed by method {member.compress_type}; only stored and deflated can be read"
+def _refuse_dangerous(entry: Entry) -> None:
+    if entry.flags & ENCRYPTED:
+        sentence = f"{_shown(entry.name)} is encrypted; pack the ZIP without a password"
+        raise ArchiveRefused(sentence, code="encrypted_member")
+    _refuse_dangerous_name(entry)
+    if stat.S_IFMT(entry.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise _unsafe(entry, "is a link or a device, not a file; pack the files themselves")
+    if entry.name.endswith("/") and entry.size_bytes:
+        raise _unsafe(entry, "is called a folder, and has content; give the file a name of its own")
+    _refuse_bomb(entry)
+    if entry.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        sentence = f"{_shown(entry.name)} is packed by method {entry.method}; only stored and deflated can be read"
         raise ArchiveRefused(sentence, code="unsupported_compression")
 
 
-def _unsafe(member: zipfile.ZipInfo, problem: str) -> ArchiveRefused:
-    return ArchiveRefused(f"{_shown(member.filename)} {problem}", code="unsafe_member")
+def _refuse_dangerous_name(entry: Entry) -> None:
+    name = entry.name
+    if not name:
+        raise ArchiveRefused("A file of the ZIP has no name; pack it again", code="unsafe_member")
+    if len(name) > MOST_NAME_LETTERS:
+        raise _unsafe(entry, f"has a name of {len(name)} letters; at most {MOST_NAME_LETTERS} are taken")
+    if _ABSOLUTE.match(name):
+        raise _unsafe(entry, "has an absolute path; pack the files with relative names")
+    if _CONTROL.search(name):
+        raise _unsafe(entry, "has a backslash or a control character in its name; rename it")
+    if ".." in name.split("/"):
+        raise _unsafe(entry, "leads out of the archive (../); pack the files with plain names")
+
+
+def _refuse_bomb(entry: Entry) -> None:
+    size, packed = entry.size_bytes, entry.packed_bytes
+    if size > (MOST_PDF_BYTES if _suffix(entry.name) == SUFFIX_OF_MANY else MOST_PAGE_BYTES):
+        sentence = f"{_shown(entry.name)} would unpack to {size} bytes; no file of ours is so large"
+        raise ArchiveRefused(sentence, code="bomb")
+    if size > max(SUSPICIOUS_PAGE_BYTES, SUSPICIOUS_PAGE_RATIO * packed):
+        sentence = f"{_shown(entry.name)} would unpack from {packed} bytes to {size}, which no picture does"
+        raise ArchiveRefused(f"{sentence}; pack the scans as they are", code="bomb")
+
+
+def _unsafe(entry: Entry, problem: str) -> ArchiveRefused:
+    return ArchiveRefused(f"{_shown(entry.name)} {problem}", code="unsafe_member")
 
 
 def _shown(name: str) -> str:
@@ -184,39 +208,25 @@ def _shown(name: str) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def _locate(descriptor: int, directory: _Directory) -> list[Page]:
-    """Return the members that count as pages; no two may share bytes, and none may lie outside."""
-    pages: list[Page] = []
-    free_from = 0
-    for member in sorted(directory.members, key=lambda member: member.header_offset):
-        page = _locate_member(descriptor, member)
-        if member.header_offset < free_from:
-            raise ArchiveRefused(f"{_shown(page.name)} overlaps another file, as only a bomb does", code="bomb")
-        free_from = page.offset + page.packed_bytes
-        if free_from > directory.start:
-            raise _truncated(page.name, "the file ends behind the archive's directory")
-        if not is_junk(page.member):
-            pages.append(page)
-    return pages
-
-
-def _locate_member(descriptor: int, member: zipfile.ZipInfo) -> Page:
-    # Negative where bytes are missing before it: the directory counts back from the end.
-    header = os.pread(descriptor, LOCAL_HEADER.size, member.header_offset) if member.header_offset >= 0 else b""
+def _locate(descriptor: int, entry: Entry) -> Page:
+    """Return where the file lies, once its own header has confirmed what the list says of it."""
+    length = LOCAL_HEADER.size + len(entry.raw_name)
+    header = os.pread(descriptor, length, entry.offset) if entry.offset < MOST_OFFSET else b""
     if len(header) < LOCAL_HEADER.size or not header.startswith(LOCAL_SIGNATURE):
-        raise _truncated(_shown(member.filename), "there is no header where the directory says")
-    _, flags, method, name_bytes, extra_bytes = LOCAL_HEADER.unpack(header)
-    if flags & ENCRYPTED or method != member.compress_type:
-        raise _unsafe(member, "is described differently in two places of the ZIP; pack it again")
-    if method == zipfile.ZIP_STORED and member.compress_size != member.file_size:
-        raise _unsafe(member, "is stored with two different sizes; pack it again")
+        raise _truncated(_shown(entry.name), "there is no header where the directory says")
+    _, flags, method, name_bytes, extra_bytes = LOCAL_HEADER.unpack_from(header)
+    is_same_name = name_bytes == len(entry.raw_name) and header.endswith(entry.raw_name)
+    if flags & ENCRYPTED or method != entry.method or not is_same_name:
+        raise _unsafe(entry, "is described differently in two places of the ZIP; pack it again")
+    if method == zipfile.ZIP_STORED and entry.packed_bytes != entry.size_bytes:
+        raise _unsafe(entry, "is stored with two different sizes; pack it again")
     return Page(
-        member=member.filename,
-        offset=member.header_offset + LOCAL_HEADER.size + name_bytes + extra_bytes,
-        packed_bytes=member.compress_size,
-        size_bytes=member.file_size,
+        member=entry.name,
+        offset=entry.offset + LOCAL_HEADER.size + name_bytes + extra_bytes,
+        packed_bytes=entry.packed_bytes,
+        size_bytes=entry.size_bytes,
         method=method,
-        crc=member.CRC,
+        crc=entry.crc,
     )
 
 

@@ -2,7 +2,8 @@
 
     BatchError                   code and a sentence for the user; the runner records it and stops
     ├── ArchiveRefused           codes not_a_zip, archive_truncated, archive_empty, archive_missing, archive_changed,
-    │                            no_pages, unsafe_member, encrypted_member, unsupported_compression, bomb,
+    │                            no_pages, nested_archive, unsafe_member, encrypted_member,
+    │                            unsupported_compression, bomb,
     │                            and of a template's ZIP not_one_template; names the member
     ├── CoversUnusable           codes cover_unreadable, no_cover, sheets_before_cover, cover_repeated, no_such_page,
     │                            no_sheets; names every file
@@ -47,7 +48,7 @@ class ArchiveRefused(BatchError):
 UNUSABLE_ARCHIVE_CODES = frozenset(
     {
         *("not_a_zip", "archive_truncated", "archive_empty", "no_pages"),
-        *("unsafe_member", "encrypted_member", "unsupported_compression", "bomb"),
+        *("nested_archive", "unsafe_member", "encrypted_member", "unsupported_compression", "bomb"),
         *("upload_incomplete", "upload_altered", "upload_expired", "no_sheets"),
     }
 )

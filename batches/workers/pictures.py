@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from batches.archive import Archive, Page
+from batches.errors import FileUnreadable
 from batches.workers import tiff
 
 JPEG_SIGNATURE = b"\xff\xd8"
@@ -53,7 +54,12 @@ class Pictures:
             if content.startswith(tiff.SIGNATURES):
                 tiff.find_pages(io.BytesIO(content))  # refuses one whose other pages cannot be found
             return content
-        return self._open_member(page, verify=False).read(page.number)
+        # Where it could not be counted, it stands in the list as one page: it must not be read as its first one.
+        opened = self._open_member(page, verify=page.pages == 1)
+        if page.pages == 1 and opened.page_count != 1:
+            sentence = "which could not be counted before; export the scan again"
+            raise FileUnreadable(f"{page.name} has {opened.page_count} pages, {sentence}")
+        return opened.read(page.number)
 
     def _open_member(self, page: Page, *, verify: bool) -> "_Tiff | _Pdf":
         if self._open is None or self._member != page.member:

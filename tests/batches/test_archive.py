@@ -53,7 +53,8 @@ def test_names_that_differ_only_in_leading_zeros_have_a_fixed_order() -> None:
 
 def test_junk_of_operating_systems_is_left_out_and_everything_else_is_a_page(tmp_path: Path) -> None:
     junk = ["__MACOSX/._page_1.jpg", "a/Thumbs.db", ".DS_Store", "a/desktop.ini", "a/._page_2.jpg", "a/"]
-    path = a_zip(tmp_path / "scans.zip", dict.fromkeys([*junk, "page_1.jpg", "notes.txt"], b"x"))
+    files = dict.fromkeys([*junk[:-1], "page_1.jpg", "notes.txt"], b"x")
+    path = a_zip(tmp_path / "scans.zip", files | {junk[-1]: b""})
 
     assert names(path) == ["notes.txt", "page_1.jpg"]
 
@@ -243,12 +244,15 @@ def test_a_file_that_shrinks_as_no_scan_does_is_refused_unless_it_may_be_a_white
 
 
 def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
-    path = a_zip(tmp_path / "scans.zip", {"page_1.jpg": PICTURE, "page_2.jpg": PICTURE})
+    inner = a_zip(tmp_path / "inner.zip", {"page_2.jpg": PICTURE}).read_bytes()
+    path = a_zip(tmp_path / "scans.zip", {"page_1.jpg": inner, "page_2.jpg": PICTURE})
 
-    def point_both_at_the_first(content: bytearray) -> None:
-        struct.pack_into("<I", content, content.rindex(b"PK\x01\x02") + 42, 0)
+    def point_the_second_into_the_first(content: bytearray) -> None:
+        struct.pack_into("<I", content, content.rindex(b"PK\x01\x02") + 42, content.index(inner))
 
-    assert refusal(patched(path, point_both_at_the_first)).code == "bomb"
+    error = refusal(patched(path, point_the_second_into_the_first))
+
+    assert (error.code, error.message) == ("bomb", "page_2.jpg overlaps another file, as only a bomb does")
 
 
 def test_a_page_that_unpacks_to_more_than_was_declared_is_damaged_and_costs_no_memory(tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""Every page of a ZIP is held against its checksum. One that fails is set aside: read in part, it would look blank."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from batches.archive import Archive
+from batches.directory import index_archive
+from batches.errors import DamagedPage
+from batches.models import Batch
+from batches.workers.pictures import Pictures
+from omr.errors import PageError
+from tests.batches.archives import a_local_batch, cover, process, sheet, two_groups
+from tests.batches.files import a_pdf
+from tests.pages import a_zip
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SCANS = [sheet("00000001"), sheet("00000002"), sheet("00000003")]
+
+
+def damage(path: Path, name: str, *, at: float) -> None:
+    """Change one byte of the file ``name``, as far into it as the fraction ``at`` says."""
+    (page,) = (page for page in index_archive(path) if page.member == name)
+    with path.open("r+b") as file:
+        file.seek(page.offset + int(page.packed_bytes * at))
+        (byte,) = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 0x10]))
+
+
+def set_aside(batch: Batch) -> list[tuple[str, str]]:
+    return [(row.file_name, row.error_code) for row in batch.sheets.exclude(error_code="")]
+
+
+@pytest.mark.parametrize("name", ["page_2.jpg", "page_3.jpg", "page_5.jpg"])
+def test_a_sheet_whose_bytes_have_changed_is_set_aside_and_all_others_are_read(tmp_path: Path, name: str) -> None:
+    batch = a_local_batch(tmp_path, two_groups())
+    damage(batch.archive, name, at=0.7)
+
+    process(batch)
+
+    assert set_aside(batch) == [(name, "damaged_page")]
+    assert batch.sheets.count() == 3
+
+
+def test_a_damaged_pdf_is_set_aside_whole_and_never_read_as_its_first_page(tmp_path: Path) -> None:
+    batch = a_local_batch(tmp_path, {"a_cover.jpg": cover(), "scans.pdf": a_pdf(SCANS), "z.jpg": sheet("00000004")})
+    damage(batch.archive, "scans.pdf", at=0.9)
+
+    process(batch)
+
+    assert set_aside(batch) == [("scans.pdf", "damaged_page")]
+    assert [row.identity for row in batch.sheets.filter(error_code="")] == [{"candidate": "00000004"}]
+
+
+def test_a_file_of_several_pages_that_stands_in_the_list_as_one_is_not_read_as_its_first(tmp_path: Path) -> None:
+    path = a_zip(tmp_path / "scans.zip", {"scans.pdf": a_pdf(SCANS)})
+    (uncounted,) = index_archive(path)
+
+    with Pictures(path) as pictures, pytest.raises(PageError, match=r"scans\.pdf has 3 pages"):
+        pictures.read(uncounted)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_whichever_byte_changes_a_page_comes_as_it_was_or_not_at_all(tmp_path: Path, method: int) -> None:
+    path, content = tmp_path / "scans.zip", sheet()[:300]
+    with zipfile.ZipFile(path, "w", method) as zipped:
+        zipped.writestr("page_1.jpg", content)
+    (page,) = index_archive(path)
+    whole, refused = path.read_bytes(), 0
+
+    for place in range(page.offset, page.offset + page.packed_bytes):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x04]) + whole[place + 1 :])
+        with Archive(path) as archive:
+            try:
+                assert archive.read(page) == content  # the last byte of deflated content has bits that say nothing
+            except DamagedPage:
+                refused += 1
+    assert refused >= page.packed_bytes - 1
