@@ -8,6 +8,7 @@
     ├── CoversUnusable           codes cover_unreadable, no_cover, sheets_before_cover, cover_repeated, no_such_page,
     │                            no_sheets; names every file
     ├── TemplateUnusable         codes unknown_template, template_invalid
+    ├── ListRefused              code list_invalid: a list of expected candidates; names the lines
     ├── BatchCancelled           code cancelled
     ├── NoSpaceLeft              code no_space
     ├── RedisUnreachable         code redis_unreachable: workers have nowhere to put what they read
@@ -69,6 +70,12 @@ class BatchCancelled(BatchError):
 
 class NoSpaceLeft(BatchError):
     code = "no_space"
+
+
+class ListRefused(BatchError):
+    """A list of expected candidates that cannot be used; the sentence names every line that is wrong."""
+
+    code = "list_invalid"
 
 
 class RedisUnreachable(BatchError):

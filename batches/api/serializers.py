@@ -6,7 +6,8 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from batches.models import Answer, Batch, BatchAccess, CoverGroup, Sheet, SheetTemplate
+from batches.api.completeness import CompletenessDetail, describe
+from batches.models import Answer, Batch, BatchAccess, CoverGroup, ExpectedCandidates, Sheet, SheetTemplate
 
 MOST_SAME = 10
 
@@ -73,6 +74,7 @@ class Links(serializers.Serializer[Any]):
     events = serializers.CharField()
     groups = serializers.CharField()
     sheets = serializers.CharField()
+    expected = serializers.CharField()
     sheets_csv = serializers.CharField()
     answers_csv = serializers.CharField()
     responses_csv = serializers.CharField()
@@ -94,18 +96,27 @@ class BatchDetail(BatchLine):
     same_as = serializers.SerializerMethodField(
         help_text="the latest batches that you may see and whose ZIP has the same files in it"
     )
+    completeness = serializers.SerializerMethodField(
+        help_text="beside the list of expected candidates; null: there is none"
+    )
     links = serializers.SerializerMethodField()
 
     class Meta(BatchLine.Meta):
         fields = [
             *BatchLine.Meta.fields,
-            *("finished_stages", "stage_seconds", "error", "unreadable_covers", "same_as", "groups", "links"),
+            *("finished_stages", "stage_seconds", "error", "unreadable_covers", "same_as", "groups"),
+            *("completeness", "links"),
         ]
         read_only_fields = [field for field in fields if field != "name"]
 
     @extend_schema_field(Failure(allow_null=True))
     def get_error(self, batch: Batch) -> Any:
         return Failure(batch).data if batch.error_code else None
+
+    @extend_schema_field(CompletenessDetail(allow_null=True))
+    def get_completeness(self, batch: Batch) -> Any:
+        expected = ExpectedCandidates.objects.filter(batch=batch).first()
+        return None if expected is None else describe(batch, expected)
 
     @extend_schema_field(SameBatch(many=True))
     def get_same_as(self, batch: Batch) -> Any:
@@ -115,7 +126,7 @@ class BatchDetail(BatchLine):
     @extend_schema_field(Links)
     def get_links(self, batch: Batch) -> dict[str, str]:
         below = reverse("api-batch", args=[batch.pk])
-        links = {name: f"{below}/{name}" for name in ("stream", "progress", "events", "groups", "sheets")}
+        links = {name: f"{below}/{name}" for name in ("stream", "progress", "events", "groups", "sheets", "expected")}
         tables = {f"{name}_csv": f"{below}/results/{name}.csv" for name in ("sheets", "answers", "responses")}
         return {"page": reverse("batch", args=[batch.pk])} | links | tables
 

@@ -7,6 +7,7 @@ from batches.api.access import AccessView
 from batches.api.batches import BatchListView, BatchView, CancelView, RetryView
 from batches.api.docs import show_docs
 from batches.api.downloads import AnswersCsvView, ResponsesCsvView, SheetsCsvView
+from batches.api.expected import CompletenessCsvView, ExpectedView
 from batches.api.pictures import ImageView, OverlayView
 from batches.api.scores import ScoresView
 from batches.api.sheets import GroupListView, SheetListView, SheetView
@@ -34,6 +35,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<str:batch_id>/results/responses.csv", ResponsesCsvView.as_view(), name="api-responses-csv"),
     path("batches/<str:batch_id>/results/scores.csv", ScoresView.as_view(), name="api-scores"),
     path("templates", TemplateListView.as_view(), name="api-templates"),
+    path("batches/<str:batch_id>/expected", ExpectedView.as_view(), name="api-expected"),
+    path(
+        "batches/<str:batch_id>/results/completeness.csv",
+        CompletenessCsvView.as_view(),
+        name="api-completeness-csv",
+    ),
     path("templates/<slug:slug>", TemplateView.as_view(), name="api-template"),
     path("schema", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs", show_docs, name="api-docs"),

@@ -1,0 +1,213 @@
+"""Lists of expected candidates: what is taken, what is refused, and what a batch lacks beside one."""
+
+import copy
+import uuid
+from typing import Any
+
+import pytest
+
+from batches.completeness import Completeness, SeenSheet, compare
+from batches.errors import ListRefused
+from batches.expected import PROBLEMS_TOLD, parse_list
+from omr.template import Template, parse_template
+from tests.batches.template_folders import DOCUMENT
+from tests.pages import STANDARD
+
+
+def a_list(*lines: str, header: str = "group_code,candidate") -> bytes:
+    return "\n".join([header, *lines, ""]).encode()
+
+
+def a_template(**changed: Any) -> Template:
+    return parse_template(copy.deepcopy(DOCUMENT) | changed)
+
+
+TWO_COLUMNS = a_template(
+    customLabels={"candidate": ["candidate1..6"], "room": ["candidate7..8"]},
+    outputColumns=["candidate", "room", "q1..150"],
+)
+
+
+def refusal(content: bytes, template: Template = STANDARD, **options: Any) -> str:
+    with pytest.raises(ListRefused) as caught:
+        parse_list(content, template, **options)
+    return caught.value.message
+
+
+# --- What is taken ----------------------------------------------------------------------------------------------------
+
+
+def test_a_list_names_candidates_by_group_in_its_order() -> None:
+    given = parse_list(a_list("B,00000002", "A,00000003", "B,00000001"), STANDARD)
+
+    assert given.field == "candidate"
+    assert given.groups == {"B": ["00000002", "00000001"], "A": ["00000003"]}
+    assert given.notes == ()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfgroup_code;candidate\r\nA;00000001\r\n\r\n",
+        b"candidate\tGROUP\n00000001\tA\n",
+        b'Group_Code,Candidate\n" A ","00000001"\n,\n',
+    ],
+)
+def test_spreadsheets_may_write_a_list_in_their_own_way(content: bytes) -> None:
+    assert parse_list(content, STANDARD).groups == {"A": ["00000001"]}
+
+
+def test_a_candidate_may_be_expected_in_several_groups() -> None:
+    assert parse_list(a_list("A,00000001", "B,00000001"), STANDARD).groups == {"A": ["00000001"], "B": ["00000001"]}
+
+
+def test_other_columns_are_left_alone_and_named() -> None:
+    given = parse_list(a_list('A,00000001,"Lovelace, Ada"', header="group_code,candidate,name"), STANDARD)
+
+    assert given.notes == ("Left alone: name",)
+
+
+def test_a_note_says_that_a_spreadsheet_may_have_dropped_zeros() -> None:
+    (note,) = parse_list(a_list("A,1", "A,12345678"), STANDARD).notes
+
+    assert "1 candidates have fewer than the 8 characters of candidate, the first is 1;" in note
+    assert "dropped zeros" in note
+
+
+def test_which_of_several_identity_columns_names_the_candidate_can_be_said() -> None:
+    content = a_list("A,000001,12", header="group_code,candidate,room")
+
+    assert "candidate, room could each name the candidate" in refusal(content, TWO_COLUMNS)
+    assert parse_list(content, TWO_COLUMNS, field="room").groups == {"A": ["12"]}
+
+
+def test_the_columns_that_say_whose_sheet_it_is_come_first() -> None:
+    settled = a_template(
+        customLabels={"candidate": ["candidate1..6"], "room": ["candidate7..8"]},
+        outputColumns=["candidate", "room", "q1..150"],
+        candidateColumns=["candidate"],
+    )
+
+    assert parse_list(a_list("A,12,000001", header="group_code,room,candidate"), settled).field == "candidate"
+
+
+# --- What is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "line 1: the header is empty; expected a column group_code with the codes of the covers"),
+        (b"room,candidate\n", "line 1: the header is room, candidate; expected a column group_code"),
+        (b"group_code,student\n", "expected a column with the template's name for the candidate: candidate"),
+        (b"group_code,candidate,Candidate\n", "line 1: the header names candidate twice"),
+        (a_list(), "a header and no candidate below it"),
+        (b"group_code,candidate\nA,0000000\xe4\n", "line 2: the byte 0xe4 is no UTF-8; save the list as"),
+        ("group_code,candidate\nA,1\n".encode("utf-16"), "no text but a file of another kind"),
+        (
+            b'group_code,candidate\nA,1\n"A,2\n',
+            "line 3: not readable as CSV (unexpected end of data); check the quotes",
+        ),
+        (a_list("A,00000001", "A,"), "line 3: candidate is empty"),
+        (a_list(",00000001"), "line 2: group_code is empty"),
+        (a_list("A"), "line 2: candidate is empty"),
+        (a_list("A,00000001,more"), "line 2: has 3 values, the header has 2; put a value with a separator in quotes"),
+        (a_list("A,123456789"), "line 2: 123456789 has 9 characters, candidate has 8 on the sheet"),
+        (a_list("A,1234567X"), "line 2: 1234567X has “X”, for which candidate has no bubble"),
+        (a_list("A,00000001", "", "A,00000001"), "line 4: 00000001 is in group A already, in line 2"),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_refused_with_the_line(content: bytes, sentence: str) -> None:
+    assert sentence in refusal(content)
+
+
+def test_all_lines_that_are_wrong_are_told_at_once_but_not_thousands() -> None:
+    told = refusal(a_list(*(f"A,wrong{number}" for number in range(PROBLEMS_TOLD + 30)))).splitlines()
+
+    assert len(told) == PROBLEMS_TOLD + 1
+    assert told[-1] == "and 30 lines more"
+
+
+def test_a_column_that_is_none_of_identity_cannot_name_candidates() -> None:
+    assert "name is to name the candidates; the header has group_code, name" in refusal(
+        b"group_code,name\nA,Ada\n", field="name"
+    )
+
+
+# --- What a batch lacks -----------------------------------------------------------------------------------------------
+
+
+def sheets(*whose: str) -> list[SeenSheet]:
+    """Sheets as ``group candidate``; a question mark behind it: in doubt."""
+    numbers: dict[str, int] = {}
+    made = []
+    for text in whose:
+        group, _, candidate = text.partition(" ")
+        numbers[group] = numbers.get(group, 0) + 1
+        made.append(
+            SeenSheet(
+                sheet_id=uuid.uuid4(),
+                group=group,
+                number=numbers[group],
+                file_name=f"{group}{numbers[group]}.jpg",
+                candidate=candidate.removesuffix("?"),
+                is_doubtful=candidate.endswith("?"),
+            )
+        )
+    return made
+
+
+def compared(groups: dict[str, list[str]], *whose: str) -> Completeness:
+    found = sheets(*whose)
+    return compare("candidate", groups, found, list(dict.fromkeys(sheet.group for sheet in found)))
+
+
+def test_a_batch_in_which_everybody_is_once_is_complete() -> None:
+    result = compared({"A": ["1", "2"], "B": ["1"]}, "A 1", "A 2", "B 1")
+
+    assert result.is_complete
+    assert (result.expected, result.found) == (3, 3)
+
+
+def test_who_is_missing_and_who_is_surplus_is_told_by_group() -> None:
+    result = compared({"A": ["1", "2"]}, "A 1", "A 3")
+
+    assert [(gone.group, gone.candidate) for gone in result.missing] == [("A", "2")]
+    assert [sheet.sheet.file_name for sheet in result.surplus] == ["A2.jpg"]
+    assert (result.expected, result.found) == (2, 1)
+
+
+def test_a_sheet_under_the_wrong_cover_is_told_from_both_sides() -> None:
+    result = compared({"A": ["1"], "B": ["2"]}, "A 1", "A 2")
+
+    assert result.missing[0].found_in == ("A",)
+    assert result.surplus[0].expected_in == ("B",)
+
+
+def test_two_sheets_of_a_candidate_are_duplicates_wherever_they_lie() -> None:
+    result = compared({"A": ["1", "2"], "B": ["3"]}, "A 1", "A 1", "A 2", "B 2", "B 3")
+
+    assert [(twice.candidate, [s.file_name for s in twice.sheets]) for twice in result.duplicate] == [
+        ("1", ["A1.jpg", "A2.jpg"]),
+        ("2", ["A3.jpg", "B1.jpg"]),
+    ]
+
+
+def test_a_candidate_with_a_sheet_in_each_group_that_expects_it_is_no_duplicate() -> None:
+    assert not compared({"A": ["1"], "B": ["1"]}, "A 1", "B 1").duplicate
+    assert compared({"A": ["1"], "B": ["1"]}, "A 1", "A 1").duplicate
+
+
+def test_a_sheet_that_does_not_tell_whose_it_is_counts_for_nobody() -> None:
+    result = compared({"A": ["1", "2"]}, "A", "A 7?", "A 2?")
+
+    assert [sheet.file_name for sheet in result.unidentified] == ["A1.jpg", "A2.jpg"]
+    assert [gone.candidate for gone in result.missing] == ["1"]
+    assert not result.surplus
+
+
+def test_groups_without_a_cover_and_covers_without_a_list_are_told() -> None:
+    result = compared({"A": ["1"], "C": ["2"]}, "A 1", "B 3")
+
+    assert result.absent_groups == ("C",)
+    assert result.unknown_groups == ("B",)
