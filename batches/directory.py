@@ -5,7 +5,7 @@ import re
 import stat
 import struct
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -136,7 +136,8 @@ def divide_members(members: Sequence[Page], counts: Sequence[int]) -> tuple[Page
 
 
 def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
+    stem, _, suffix = name.rpartition("/")[2].rpartition(".")
+    return f".{suffix.lower()}" if stem else ""
 
 
 def _refuse_too_much(descriptor: int, members: Sequence[Page]) -> None:
@@ -232,10 +233,8 @@ def _locate(descriptor: int, entry: Entry) -> Page:
 
 def is_junk(name: str) -> bool:
     """Return whether ``name`` is a folder, or a file that an operating system leaves behind."""
-    parts = PurePosixPath(name).parts
-    if name.endswith("/") or not parts:
-        return True
-    return JUNK_FOLDER in parts or parts[-1].lower() in JUNK_NAMES or parts[-1].startswith("._")
+    *folders, last = name.split("/")
+    return not last or JUNK_FOLDER in folders or last.lower() in JUNK_NAMES or last.startswith("._")
 
 
 def natural_key(name: str) -> tuple[object, ...]:
@@ -244,10 +243,7 @@ def natural_key(name: str) -> tuple[object, ...]:
     return (segments, name)
 
 
-def _segment_key(segment: str) -> tuple[tuple[str, int], ...]:
-    parts = [*_DIGITS.split(segment.casefold()), ""]
-    return tuple((text, int(digits or 0)) for text, digits in _pairs(parts))
-
-
-def _pairs(parts: Sequence[str]) -> Iterable[tuple[str, str]]:
-    return zip(parts[::2], parts[1::2], strict=True)
+def _segment_key(segment: str) -> tuple[str | int, ...]:
+    parts: list[str | int] = [*_DIGITS.split(segment.casefold())]  # text and digits in turns, text first and last
+    parts[1::2] = map(int, parts[1::2])
+    return tuple(parts)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from batches.errors import ArchiveRefused
-from batches.member_names import decode_name
+from batches.member_names import NameReader
 
 END = struct.Struct(
     "<4s4H2LH"
@@ -92,10 +92,10 @@ class Listing:
         Raises:
             BrokenList: they cannot be as they are.
         """
-        place, count, before = self.start, 0, 0
+        place, count, before, names = self.start, 0, 0, NameReader()
         while place < self._end.at:
             self._file.seek(place)
-            entry, length = _read_entry(self._file, self._end.at - place, self._shift)
+            entry, length = _read_entry(self._file, self._end.at - place, shift=self._shift, names=names)
             if self._is_wrapped:
                 entry = _unwrap(entry, before)
             place, count, before = place + length, count + 1, entry.offset
@@ -140,7 +140,7 @@ def _find_end_64(file: BinaryIO, end: _End) -> _End | None:
     raise BrokenList("the end of the directory in 64 bits is not where it should be")
 
 
-def _read_entry(file: BinaryIO, most_bytes: int, shift: int) -> tuple[Entry, int]:
+def _read_entry(file: BinaryIO, most_bytes: int, *, shift: int, names: NameReader) -> tuple[Entry, int]:
     """Return the entry that begins here and has at most ``most_bytes``, and how many it has."""
     head = file.read(min(ENTRY.size, most_bytes))
     if len(head) < ENTRY.size or not head.startswith(ENTRY_SIGNATURE):
@@ -155,7 +155,7 @@ def _read_entry(file: BinaryIO, most_bytes: int, shift: int) -> tuple[Entry, int
     if WRAP - 1 in (size, packed, offset):
         size, packed, offset = _in_64_bits((size, packed, offset), fields.get(SIZES_64, b""))
     entry = Entry(
-        name=_name(raw_name, fields.get(UNICODE_PATH, b""), made_by >> 8),
+        name=_name(names, raw_name, fields.get(UNICODE_PATH, b""), system=made_by >> 8),
         raw_name=raw_name,
         flags=flags,
         method=method,
@@ -189,12 +189,12 @@ def _in_64_bits(numbers: tuple[int, ...], field: bytes) -> tuple[int, ...]:
     return tuple(next(following) if number == WRAP - 1 else number for number in numbers)
 
 
-def _name(raw: bytes, unicode_path: bytes, system: int) -> str:
-    name = decode_name(raw)
+def _name(names: NameReader, raw: bytes, unicode_path: bytes, *, system: int) -> str:
+    name = names.read(raw)
     if len(unicode_path) > UNICODE_PATH_HEAD.size:
         _, crc = UNICODE_PATH_HEAD.unpack_from(unicode_path)
         if crc == zlib.crc32(raw):  # otherwise somebody renamed the file and did not know of the field
-            name = decode_name(unicode_path[UNICODE_PATH_HEAD.size :])
+            name = names.read(unicode_path[UNICODE_PATH_HEAD.size :])
     return name.replace("\\", "/") if system in SYSTEMS_WITH_BACKSLASHES else name
 
 
