@@ -12,6 +12,8 @@
     ├── BatchCancelled           code cancelled
     ├── NoSpaceLeft              code no_space
     ├── RedisUnreachable         code redis_unreachable: workers have nowhere to put what they read
+    ├── StorageUnreachable       code storage_unreachable: where the archives lie does not answer; it may soon (503)
+    ├── StorageRefused           code storage_refused: it answers, and does not let us in (503)
     └── LeaseHeld / LeaseLost    codes lease_held, lease_lost: another runner works on this batch
     DamagedPage                  a PageError, code damaged_page: the archive does not give it whole; it is set aside
     FileUnreadable               a PageError, code file_unreadable: a PDF or TIFF that cannot be opened, as one page
@@ -22,10 +24,16 @@
     BatchNotFound                no such batch (404)
     AccessDenied                 it is somebody else's (403)
     WrongState                   what was asked cannot be done in this state (409)
-    └── CodesRefused             what was said of covers cannot be so: no such page, no code, a code that is taken
+    ├── CodesRefused             what was said of covers cannot be so: no such page, no code, a code that is taken
+    └── CorrectionConflict       somebody else has corrected it meanwhile; has both values
+    CorrectionRefused            what was said of a sheet cannot be so: no such field, no such value (400)
 
 Codes are stable; sentences may be reworded.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from omr.errors import PageError
 
@@ -64,6 +72,12 @@ class TemplateUnusable(BatchError):
     code = "unknown_template"
 
 
+class ListRefused(BatchError):
+    """A list of expected candidates that cannot be used; the sentence names every line that is wrong."""
+
+    code = "list_invalid"
+
+
 class BatchCancelled(BatchError):
     code = "cancelled"
 
@@ -72,14 +86,16 @@ class NoSpaceLeft(BatchError):
     code = "no_space"
 
 
-class ListRefused(BatchError):
-    """A list of expected candidates that cannot be used; the sentence names every line that is wrong."""
-
-    code = "list_invalid"
-
-
 class RedisUnreachable(BatchError):
     code = "redis_unreachable"
+
+
+class StorageUnreachable(BatchError):
+    code = "storage_unreachable"
+
+
+class StorageRefused(BatchError):
+    code = "storage_refused"
 
 
 class LeaseHeld(BatchError):
@@ -136,6 +152,37 @@ class AccessDenied(Exception):
 
 class WrongState(Exception):
     """What was asked cannot be done with a batch in this state; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """One field of which two people said something, the second without having seen the first."""
+
+    field: str  # empty: the sheet as a whole
+    saw: str  # what the second had before them
+    now: str  # what it says since the first
+    yours: str  # what the second wants it to say
+    correction: int | None  # of the first; None: the batch was loaded again
+    by: str
+    at: datetime | None
+
+
+class CorrectionConflict(WrongState):
+    """Somebody else has corrected the same fields meanwhile; nothing was changed."""
+
+    def __init__(self, disagreements: Sequence[Disagreement]) -> None:
+        self.disagreements = tuple(disagreements)
+        super().__init__("; ".join(map(_sentence, disagreements)))
+
+
+def _sentence(found: Disagreement) -> str:
+    what, who = found.field or "the sheet", found.by or "loading the batch again"
+    changed = f"{what}: {found.saw!r} was changed to {found.now!r} by {who} meanwhile"
+    return f"{changed}; you want {found.yours!r}: look again"
+
+
+class CorrectionRefused(Exception):
+    """What a person says of a sheet cannot be so; the sentence says what can. Nothing was changed."""
 
 
 class CodesRefused(WrongState):

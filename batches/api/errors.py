@@ -1,6 +1,6 @@
 """How the API says no: always ``{"detail": a sentence, "code": a stable word}``."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +13,18 @@ from rest_framework.exceptions import APIException, NotAuthenticated, Validation
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from batches.errors import AccessDenied, BatchError, BatchNotFound, PageGone, PageUnusable, WrongState
+from batches.errors import (
+    AccessDenied,
+    BatchError,
+    BatchNotFound,
+    CorrectionConflict,
+    CorrectionRefused,
+    PageGone,
+    PageUnusable,
+    StorageRefused,
+    StorageUnreachable,
+    WrongState,
+)
 from omr.errors import TemplateError
 
 API_PREFIX = "/api/"
@@ -42,6 +53,8 @@ def refusal_of(error: Exception) -> Refusal | None:
 
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return the answer to ``error``, or None when it is our own fault (500, and the traceback in the log)."""
+    if isinstance(error, CorrectionConflict):
+        return _conflict(error)
     if refusal := refusal_of(error):
         return _refusal(refusal.status, refusal.detail, refusal.code)
     match error:
@@ -49,8 +62,12 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
             return _refusal(HTTPStatus.GONE, str(error), "page_gone")
         case PageUnusable():
             return _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), error.code)
+        case StorageUnreachable() | StorageRefused():
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, error.message, error.code)
         case BatchError():
             return _refusal(HTTPStatus.BAD_REQUEST, error.message, error.code)
+        case CorrectionRefused():
+            return _refusal(HTTPStatus.BAD_REQUEST, str(error), "correction_refused")
         case TemplateError():
             return _refusal(HTTPStatus.BAD_REQUEST, str(error), "template_invalid")
     response = exception_handler(error, context)
@@ -61,6 +78,12 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def _refusal(status: HTTPStatus, detail: str, code: str) -> Response:
     return Response({"detail": detail, "code": code}, status=status)
+
+
+def _conflict(error: CorrectionConflict) -> Response:
+    """Answer with both values of each field, so that a person can choose without asking again."""
+    conflicts = [asdict(found) for found in error.disagreements]
+    return Response({"detail": str(error), "code": "conflict", "conflicts": conflicts}, status=HTTPStatus.CONFLICT)
 
 
 def _body(error: APIException) -> dict[str, Any]:

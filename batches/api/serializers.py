@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batches.api.completeness import CompletenessDetail, describe
-from batches.models import Answer, Batch, BatchAccess, CoverGroup, ExpectedCandidates, Sheet, SheetTemplate
+from batches.models import Answer, Batch, BatchAccess, Correction, CoverGroup, ExpectedCandidates, Sheet, SheetTemplate
 
 MOST_SAME = 10
 
@@ -140,7 +140,7 @@ class SheetLine(serializers.ModelSerializer[Sheet]):
         model = Sheet
         fields = [
             *("id", "group", "number", "position", "file_name", "status", "identity"),
-            *("answered", "blank", "multiple", "doubtful", "doubtful_fields"),
+            *("answered", "blank", "multiple", "doubtful", "doubtful_fields", "doubts"),
             *("review_reasons", "error_code", "error_message"),
         ]
 
@@ -158,14 +158,35 @@ class SheetLinks(serializers.Serializer[Any]):
     overlay = serializers.CharField(allow_null=True, help_text="what was read, as SVG; null for one set aside")
 
 
+class CorrectionLine(serializers.ModelSerializer[Correction]):
+    """What a person said of one field of a sheet; of the whole sheet when ``field`` is empty."""
+
+    sheet = serializers.UUIDField(source="sheet_id", read_only=True)
+    by = serializers.CharField(source="by_name", read_only=True)
+    applied = serializers.BooleanField(
+        source="is_applied", read_only=True, help_text="no: it waits until another person reads the same"
+    )
+    undone_by = serializers.CharField(source="undone_by_name", read_only=True)
+
+    class Meta:
+        model = Correction
+        fields = ["id", "sheet", "field", "before", "after", "by", "at", "applied", "undone_at", "undone_by"]
+
+
 class SheetDetail(SheetLine):
-    """A sheet with its answers, confidences and doubts."""
+    """A sheet with its answers, confidences and doubts, and what people have said of it."""
 
     answers = serializers.SerializerMethodField()
+    corrections = serializers.SerializerMethodField(help_text="the oldest first; without what was taken back")
     links = serializers.SerializerMethodField()
 
     class Meta(SheetLine.Meta):
-        fields = [*SheetLine.Meta.fields, "fit", "answers", "links"]
+        fields = [*SheetLine.Meta.fields, "fit", "answers", "corrections", "links"]
+
+    @extend_schema_field(CorrectionLine(many=True))
+    def get_corrections(self, sheet: Sheet) -> Any:
+        said = Correction.objects.standing().filter(batch_id=sheet.batch_id, sheet_id=sheet.pk)
+        return CorrectionLine(said.order_by("pk"), many=True).data
 
     @extend_schema_field(SheetLinks)
     def get_links(self, sheet: Sheet) -> dict[str, str | None]:

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from batches.api.paging import Pages
 from batches.api.serializers import GroupLine, SheetDetail, SheetLine
+from batches.api.sheet_changes import SheetChange, change_sheet
 from batches.models import Batch, CoverGroup, Sheet, SheetStatus
 from batches.permissions import get_batch_for
 
@@ -77,6 +78,14 @@ class SheetView(APIView):
         """Return a sheet with its answers, confidences and doubts."""
         batch = get_batch_for(request.user, batch_id)
         return Response(SheetDetail(find_sheet(batch, sheet_id)).data)
+
+    @extend_schema(request=SheetChange, responses=SheetDetail, tags=["review"])
+    def patch(self, request: Request, batch_id: str, sheet_id: str) -> Response:
+        """Correct single fields of a sheet, or say of all of it that it is settled; nothing is read again.
+
+        409, with both values under "conflicts", when somebody else has corrected a field that you had not seen so.
+        """
+        return Response(SheetDetail(change_sheet(request, batch_id, sheet_id)).data)
 
 
 def find_sheet(batch: Batch, sheet_id: str) -> Sheet:

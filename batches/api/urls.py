@@ -5,10 +5,12 @@ from drf_spectacular.views import SpectacularAPIView
 
 from batches.api.access import AccessView
 from batches.api.batches import BatchListView, BatchView, CancelView, RetryView
+from batches.api.corrections import CorrectionListView, CorrectionsCsvView, CorrectionView
 from batches.api.docs import show_docs
 from batches.api.downloads import AnswersCsvView, ResponsesCsvView, SheetsCsvView
 from batches.api.expected import CompletenessCsvView, ExpectedView
 from batches.api.pictures import ImageView, OverlayView
+from batches.api.review import ReviewView
 from batches.api.scores import ScoresView
 from batches.api.sheets import GroupListView, SheetListView, SheetView
 from batches.api.templates import TemplateListView, TemplateView
@@ -30,6 +32,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<str:batch_id>/sheets/<str:sheet_id>", SheetView.as_view(), name="api-sheet"),
     path("batches/<str:batch_id>/sheets/<str:sheet_id>/image", ImageView.as_view(), name="api-image"),
     path("batches/<str:batch_id>/sheets/<str:sheet_id>/overlay.svg", OverlayView.as_view(), name="api-overlay"),
+    path("batches/<str:batch_id>/review", ReviewView.as_view(), name="api-review"),
+    path("batches/<str:batch_id>/corrections", CorrectionListView.as_view(), name="api-corrections"),
+    path("batches/<str:batch_id>/corrections/<int:correction_id>", CorrectionView.as_view(), name="api-correction"),
+    path("batches/<str:batch_id>/results/corrections.csv", CorrectionsCsvView.as_view(), name="api-corrections-csv"),
     path("batches/<str:batch_id>/results/sheets.csv", SheetsCsvView.as_view(), name="api-sheets-csv"),
     path("batches/<str:batch_id>/results/answers.csv", AnswersCsvView.as_view(), name="api-answers-csv"),
     path("batches/<str:batch_id>/results/responses.csv", ResponsesCsvView.as_view(), name="api-responses-csv"),

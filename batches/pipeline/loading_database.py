@@ -9,6 +9,7 @@ from typing import TypeVar
 from django.db import connection, transaction
 
 from batches import wording
+from batches.corrections import reapply
 from batches.models import Answer, CoverGroup, Sheet
 from batches.pipeline.answers import ReadSheet, read_sheets
 from batches.pipeline.run import Run
@@ -47,7 +48,7 @@ def load_database(run: Run) -> None:
 
 
 def _load(run: Run, make: Callable[[AnswerLine], T], write_answers: Callable[[Portion[T]], None]) -> int:
-    """Load everything, portion by portion; return the number of answers."""
+    """Load everything, portion by portion, and say again what people had said; return the number of answers read."""
     _clear(run)
     total = 0
     rows = _rows(run, make)
@@ -57,6 +58,7 @@ def _load(run: Run, make: Callable[[AnswerLine], T], write_answers: Callable[[Po
             Sheet.objects.bulk_create(sheet for sheet, _ in portion)
             write_answers(portion)
         total += sum(len(answers) for _, answers in portion)
+    reapply(run.batch)
     return total
 
 

@@ -1,0 +1,158 @@
+"""What waits for a person in a batch: field by field, in the order of the ZIP, each with where to look and why."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractUser
+from django.db.models import QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from batches.corrections import WAITING
+from batches.models import Batch, Correction, CoverGroup, Sheet
+from batches.readings import fit_of
+from batches.said import History
+from batches.sheet_values import SheetValues
+from batches.targets import Target
+from omr.template import Template, parse_template
+from omr.types import Fit
+from omr.window import Window, find_window, whole_page
+
+Words = str | Promise
+
+WHY: Mapping[str, Words] = {
+    "faint": _("A faint mark: darker than paper, lighter than this candidate's others"),
+    "close": _("Two bubbles are dark, one of them only half"),
+    "streak": _("A line runs through many bubbles"),
+    "identity_blank": _("Nothing is marked here"),
+    "identity_multiple": _("Several are marked here"),
+    "identity_differs": _("The code printed on the sheet says something else"),
+    "disputed": _("Two people have read different things"),
+    "": _("Doubtful when it was read"),
+}
+"""Code of a doubt → its sentence; of a sheet loaded before the codes were kept only the last is known."""
+
+DISPUTED = "disputed"
+
+SHEETS_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What one person has read."""
+
+    by: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing to decide."""
+
+    sheet: Sheet
+    field: str  # empty: the sheet as a whole
+    why: str  # a code of WHY; of a whole sheet empty
+    value: str  # what was read, as the results write it
+    confidence: float
+    seen: int | None  # the correction of the field that this shows; None: what was read
+    options: tuple[str, ...] = ()  # what can be marked, in print order
+    window: Window | None = None  # None: it is not known where to look
+    opinions: tuple[Opinion, ...] = ()  # of people who do not agree
+
+    @property
+    def sentence(self) -> Words:
+        """Why it is here, for people."""
+        if self.field:
+            return WHY.get(self.why, self.why)
+        return "; ".join(filter(None, (self.sheet.error_message, *(r["message"] for r in self.sheet.review_reasons))))
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What waits in ``batch`` for ``reader``."""
+
+    batch: Batch
+    reader: AbstractUser
+    group: CoverGroup | None = None
+    template: Template = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "template", parse_template(self.batch.template.document))
+
+    def items(self, *, after: int = 0, at_least: int) -> list[Item]:
+        """Return the items of the next sheets, whole sheets at a time, until there are enough.
+
+        Args:
+            after: position of the last sheet that is known already.
+        """
+        found: list[Item] = []
+        for sheet in self._sheets(after):
+            found.extend(self._items_of(sheet))
+            if len(found) >= at_least:
+                break
+        return found
+
+    def items_of(self, sheet: Sheet) -> list[Item]:
+        """Return what waits on one sheet."""
+        return list(self._items_of(sheet)) if sheet.status in WAITING else []
+
+    def count(self) -> int:
+        """Return how many things are to be decided, by whomever."""
+        rows = self._waiting().values_list("pk", "doubtful_fields", "review_reasons", "error_code")
+        return sum(
+            len(fields) + bool((reasons or error) and pk not in self._decided)
+            for pk, fields, reasons, error in rows.iterator()
+        )
+
+    @cached_property
+    def _decided(self) -> frozenset[UUID]:
+        said = self.batch.corrections.standing().filter(field="")
+        return frozenset(said.values_list("sheet_id", flat=True))
+
+    def _waiting(self) -> QuerySet[Sheet]:
+        sheets = self.batch.sheets.filter(status__in=WAITING)
+        return sheets.filter(group=self.group) if self.group else sheets
+
+    def _sheets(self, after: int) -> Iterator[Sheet]:
+        sheets = self._waiting().select_related("group").order_by("position")
+        while piece := list(sheets.filter(position__gt=after)[:SHEETS_AT_ONCE]):
+            yield from piece
+            after = piece[-1].position
+
+    def _items_of(self, sheet: Sheet) -> Iterator[Item]:
+        values = SheetValues(self.template, sheet)
+        said = self.batch.corrections.standing().filter(sheet_id=sheet.pk).order_by("pk")
+        history = History(values, said)
+        fit = fit_of(sheet.fit) if sheet.fit else None
+        for name in sheet.doubtful_fields:
+            item = self._field_item(values, history, values.target(name), fit)
+            if item is not None:
+                yield item
+        if (sheet.review_reasons or sheet.error_code) and history.decision is None:
+            page = whole_page(self.template, fit) if fit else None
+            yield Item(sheet=sheet, field="", why="", value="", confidence=1.0, seen=None, window=page)
+
+    def _field_item(self, values: SheetValues, history: History, target: Target, fit: Fit | None) -> Item | None:
+        """Return the item of one field; None when the reader has read it and it waits for somebody else."""
+        readings = history.readings(target)
+        is_disputed = len({row.after for row in readings.values()}) > 1
+        if self.reader.pk in readings and not is_disputed:
+            return None
+        printed, latest = target.fields[0], history.latest(target)
+        return Item(
+            sheet=values.sheet,
+            field=target.name,
+            why=DISPUTED if is_disputed else values.sheet.doubts.get(target.name, ""),
+            value=values.value(target),
+            confidence=values.confidence(target),
+            seen=latest.pk if latest else None,
+            options=tuple(bubble.value for bubble in printed.bubbles),
+            window=find_window(self.template, fit, printed) if fit else None,
+            opinions=tuple(map(_opinion, readings.values())) if is_disputed else (),
+        )
+
+
+def _opinion(row: Correction) -> Opinion:
+    return Opinion(by=row.by_name, value=row.after)

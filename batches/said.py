@@ -1,0 +1,61 @@
+"""The words of corrections: what a person says of a sheet now, and what was said of it before."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from batches.models import Correction
+from batches.sheet_values import SheetValues
+from batches.targets import Target
+
+
+class Decision(StrEnum):
+    """What a person says of a sheet as a whole."""
+
+    CONFIRMED = "confirmed"  # a sheet that was read: it is what it says, whatever the reasons to look at it were
+    TYPED = "typed"  # one that could not be read: what is on it was typed in; what was not is blank
+    IGNORED = "ignored"  # one that could not be read: it is no sheet, or nothing on it counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a person says of one field, or of one column of the results."""
+
+    field: str
+    value: str  # as the results write it: empty is blank, letters in print order for several
+    saw: str  # what the field said on the person's screen
+    seen: int | None = None  # the correction of it that was seen there; None: what was read
+
+
+class History:
+    """What was said of one sheet and stands, oldest first."""
+
+    def __init__(self, values: SheetValues, rows: Iterable[Correction]) -> None:
+        self.rows = list(rows)
+        self._values = values
+
+    def latest(self, target: Target) -> Correction | None:
+        """Return the last correction that changed ``target``."""
+        return next((row for row in reversed(self.rows) if row.is_applied and self._touches(row, target)), None)
+
+    def later(self, correction: Correction) -> Correction | None:
+        """Return a correction of the same field that came after ``correction``."""
+        target = self._values.target(correction.field)
+        rows = (row for row in self.rows if row.is_applied and row.pk > correction.pk)
+        return next((row for row in rows if self._touches(row, target)), None)
+
+    def of_column(self, target: Target) -> list[Correction]:
+        """Return what changed the column that ``target`` is in."""
+        named = {target.column.name, *target.column.fields}
+        return [row for row in self.rows if row.is_applied and row.field in named]
+
+    def readings(self, target: Target) -> dict[int | None, Correction]:
+        """Return what waits for a second reading of ``target``: person → what they read last."""
+        return {row.by_id: row for row in self.rows if not row.is_applied and row.field == target.name}
+
+    @property
+    def decision(self) -> Correction | None:
+        return next((row for row in reversed(self.rows) if not row.field), None)
+
+    def _touches(self, row: Correction, target: Target) -> bool:
+        return bool(row.field) and self._values.target(row.field).overlaps(target)
