@@ -14,7 +14,8 @@ from django.utils import timezone
 from batches.documents import DocumentField
 from batches.errors import UNUSABLE_ARCHIVE_CODES, BatchError, WrongState
 from omr.template import parse_template
-from progress.events import ProcessingStage
+from progress.events import BatchProgressEvent, ProcessingStage
+from progress.models import ProgressEvent
 
 
 class SheetTemplateQuerySet(models.QuerySet["SheetTemplate"]):
@@ -125,6 +126,16 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         """Return the batches that have not ended, or only in the last hour."""
         ended = models.Q(finished_at__gte=timezone.now() - CURRENT)
         return self.filter(models.Q(status__in=UNFINISHED) | ended)
+
+    def listed(self) -> Self:
+        """Return the batches that lists show unless somebody asks for the others."""
+        return self.filter(archived_at=None)
+
+    def latest_events(self) -> dict[uuid.UUID, BatchProgressEvent]:
+        """Return the last event of each of the batches that has one: for some rows of a list, in one question."""
+        last = ProgressEvent.objects.filter(batch_id=models.OuterRef("pk")).order_by("-seq").values("data")[:1]
+        rows = self.order_by().annotate(event=models.Subquery(last)).values_list("pk", "event")
+        return {batch_id: BatchProgressEvent.from_dict(data) for batch_id, data in rows if data is not None}
 
     def free(self) -> Self:
         """Return the batches that no runner holds now."""

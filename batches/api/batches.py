@@ -23,6 +23,9 @@ LONGEST_CODE = 200
 class BatchFilter(django_filters.FilterSet):  # type: ignore[misc]  # it has no types
     status = django_filters.MultipleChoiceFilter(choices=BatchStatus.choices)
     owner = django_filters.CharFilter(field_name="owner__username", label="user name of the owner")
+    archived = django_filters.BooleanFilter(
+        method="pick", label="true: those that lists leave out; without it they are left out"
+    )
     search = django_filters.CharFilter(method="find", label="in the names of batch and ZIP, or the whole id")
     ordering = django_filters.OrderingFilter(
         fields=["created_at", "finished_at", "name", "status", "sheet_count", "review_count"]
@@ -30,6 +33,13 @@ class BatchFilter(django_filters.FilterSet):  # type: ignore[misc]  # it has no 
 
     def find(self, batches: Any, _name: str, text: str) -> Any:
         return batches.search(text)
+
+    def pick(self, batches: Any, _name: str, archived: bool) -> Any:
+        return batches.exclude(archived_at=None) if archived else batches.listed()
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        found = super().filter_queryset(queryset)
+        return found.listed() if self.form.cleaned_data["archived"] is None else found
 
 
 @extend_schema_view(get=extend_schema(tags=["batches"]))

@@ -49,7 +49,7 @@ class BatchLine(serializers.ModelSerializer[Batch]):
         fields = [
             *("id", "name", "file_name", "size_bytes", "owner", "template", "status", "stage"),
             *("attempt", "counts", "interrupted"),
-            *("elapsed_seconds", "created_at", "queued_at", "started_at", "finished_at"),
+            *("elapsed_seconds", "created_at", "queued_at", "started_at", "finished_at", "archived_at"),
         ]
         read_only_fields = [field for field in fields if field != "name"]
 

@@ -4,9 +4,10 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
 from batches.web import views
+from batches.web.listing import list_batches
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", views.list_batches, name="batch-list"),
+    path("", list_batches, name="batch-list"),
     path("login", LoginView.as_view(template_name="login.html", redirect_authenticated_user=True), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("upload", views.upload, name="batch-upload"),

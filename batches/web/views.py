@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -18,14 +17,13 @@ from batches.permissions import get_batch_for, may, signed_in
 from batches.web.covers import cover_rows, read_form
 from batches.web.doubts import doubts
 from batches.web.durations import clock
-from batches.web.stages import stage_title, steps
+from batches.web.stages import steps
 from batches.wording import MB
 from progress.events import BatchProgressEvent, ProcessingStage
 from progress.models import ProgressEvent
 
 View = Callable[..., HttpResponse]
 
-BATCHES_ON_A_PAGE = 25
 SAME_SHOWN = 3
 LOG_LINES = 200
 
@@ -48,29 +46,6 @@ def page(view: View) -> View:
 
 def _refuse(request: HttpRequest, status: int, heading: str, sentence: str) -> HttpResponse:
     return render(request, "error.html", {"heading": heading, "sentence": sentence}, status=status)
-
-
-@require_safe
-@page
-def list_batches(request: HttpRequest) -> HttpResponse:
-    """List the batches that the user may watch."""
-    visible = Batch.objects.visible_to(signed_in(request.user))
-    status, search = request.GET.get("status", ""), request.GET.get("search", "").strip()
-    found = visible.select_related("owner", "template")
-    if status in BatchStatus.values:
-        found = found.filter(status=status)
-    if search:
-        found = found.search(search)
-    shown = Paginator(found, BATCHES_ON_A_PAGE).get_page(request.GET.get("page"))
-    context = {
-        "batches": shown,
-        "rows": [(batch, stage_title(batch.stage)) for batch in shown],
-        "statuses": BatchStatus.choices,
-        "status": status,
-        "search": search,
-        "is_empty": not (status or search) and not visible.exists(),
-    }
-    return render(request, "batches/list.html", context)
 
 
 @require_safe

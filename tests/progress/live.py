@@ -48,8 +48,11 @@ class Writer:
     def add_batch(self, owner: str = "ann") -> str:
         return str(self.ask("batch", owner=owner))
 
-    def publish(self, batch: str, *messages: str, stage: str = "processing_sheets", attempt: int = 1) -> int:
-        return int(self.ask("publish", batch=batch, messages=messages, stage=stage, attempt=attempt))
+    def publish(
+        self, batch: str, *messages: str, stage: str = "processing_sheets", attempt: int = 1, **more: Any
+    ) -> int:
+        """``more``: what else Report takes, such as ``progress_percentage``."""
+        return int(self.ask("publish", batch=batch, messages=messages, stage=stage, attempt=attempt, more=more))
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def add_user(name: str, *, superuser: bool) -> dict[str, str]:
     from django.test import Client
     from rest_framework_simplejwt.tokens import AccessToken
 
-    user = User.objects.create_user(name, is_superuser=superuser)
+    user = User.objects.create_user(name, is_superuser=superuser, is_staff=superuser)
     client = Client()
     client.force_login(user, "django.contrib.auth.backends.ModelBackend")
     return {"token": str(AccessToken.for_user(user)), "session": client.cookies["sessionid"].value}
@@ -96,14 +96,21 @@ def end_batch(batch: str, hours_ago: float) -> None:
     Batch.objects.filter(pk=batch).update(status=BatchStatus.COMPLETED, finished_at=ended)
 
 
-def publish(batch: str, messages: list[str], stage: str, attempt: int) -> int:
+def change_batch(batch: str, **columns: Any) -> None:
+    """Write what a runner would write into the row of ``batch``."""
+    from batches.models import Batch
+
+    Batch.objects.filter(pk=batch).update(**columns)
+
+
+def publish(batch: str, messages: list[str], stage: str, attempt: int, more: dict[str, Any]) -> int:
     """Publish an event for each message; give the position of the last."""
     from progress.events import ProcessingStage, Report
     from progress.publisher import publish_progress
 
     seq = 0
     for message in messages:
-        report = Report(stage=ProcessingStage(stage), message=message, attempt=attempt)
+        report = Report(stage=ProcessingStage(stage), message=message, attempt=attempt, **more)
         seq = publish_progress(UUID(batch), report).seq
     return seq
 
@@ -146,6 +153,7 @@ COMMANDS = {
     "log_out": log_out,
     "delete_batch": delete_batch,
     "end_batch": end_batch,
+    "change_batch": change_batch,
     "publish": publish,
     "rows": rows,
     "messages": messages,

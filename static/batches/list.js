@@ -1,0 +1,89 @@
+// The list of batches: every row lives, over one connection. New batches are told of, and move nothing.
+
+import { followAll } from "../progress/batch-stream.js";
+import { showAllLocally } from "../times.js";
+import { isTerminal, rowsBelow, showEvent, wordOf } from "./rows.js";
+
+const list = document.getElementById("list");
+const isFirstPage = list.dataset.firstPage === "yes";
+
+const TICK_MS = 5_000;
+const SILENCE_MS = 20_000; // a runner says something every 5 s
+const LOOKS_FOR_AN_END = 5; // the row of a batch may say later than its log that it ended
+
+const latest = new Map(); // batch → its last event
+const heardAt = new Map();
+const rows = rowsBelow(list);
+const begunAt = performance.now();
+let lookTimer = 0;
+
+function take(event) {
+  const { batch_id: batch } = event;
+  const isNew = !latest.has(batch);
+  latest.set(batch, event);
+  heardAt.set(batch, performance.now());
+  const row = rows.get(batch);
+  if (row) {
+    const { state } = row.dataset;
+    showEvent(row, event);
+    if (isTerminal(event) && state !== row.dataset.state) lookSoon(LOOKS_FOR_AN_END);
+  } else if (isNew && isFirstPage) lookSoon(1);
+}
+
+// What only the server knows (a batch that is new here, the counts of an end, that nobody works on a batch any more) is
+// asked for: spread out, because all viewers learn of it at the same instant.
+function lookSoon(tries) {
+  clearTimeout(lookTimer);
+  lookTimer = setTimeout(() => look(tries), 300 + Math.random() * 1_200);
+}
+
+async function look(tries) {
+  const answer = await fetch(location.href).catch(() => null);
+  if (!answer?.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  showAllLocally(fresh);
+  const painted = rowsBelow(fresh);
+  const late = [...painted].filter(([batch, row]) => rows.has(batch) && !paint(batch, row));
+  if (isFirstPage) tellNews([...painted.keys()].filter((batch) => !rows.has(batch) && latest.has(batch)).length);
+  if (late.length && tries > 1) lookSoon(tries - 1);
+}
+
+/** Put the row that the server has painted anew in the place of the old one; whether it knows of the batch's end. */
+function paint(batch, row) {
+  const event = latest.get(batch);
+  const isLate = event !== undefined && isTerminal(event) && !["completed", "failed", "cancelled"].includes(row.dataset.state);
+  const old = rows.get(batch);
+  if (isLate || old.contains(document.activeElement)) return !isLate;
+  if (event) showEvent(row, event);
+  rows.set(batch, document.adoptNode(row));
+  old.replaceWith(row);
+  return true;
+}
+
+function tellNews(count) {
+  const news = document.getElementById("news");
+  news.hidden = count === 0;
+  news.textContent = count === 1 ? news.dataset.one : news.dataset.more.replace("{count}", count);
+}
+
+/** Look after batches of which nothing is heard: nobody may be at work on them any more. */
+function tick() {
+  const now = performance.now();
+  const silent = [...rows].filter(
+    ([batch, { dataset }]) => dataset.state === "processing" && now - (heardAt.get(batch) ?? begunAt) > SILENCE_MS,
+  );
+  for (const [batch] of silent) heardAt.set(batch, now);
+  if (silent.length && !document.hidden) lookSoon(1);
+}
+
+function showState(state) {
+  const pill = document.getElementById("connection");
+  pill.hidden = false;
+  pill.className = `pill ${state}`;
+  pill.textContent = wordOf("connection", state);
+}
+
+followAll({ onEvent: take, onState: showState });
+setInterval(tick, TICK_MS);
+// The way back leads to a page that was kept as it was.
+addEventListener("pageshow", (event) => event.persisted && lookSoon(1));
