@@ -23,10 +23,7 @@ export function showEvent(element, event) {
   element.dataset.state = stateOf(event);
   const row = element.closest("tr");
   const isUnderWay = ["uploading", "processing"].includes(element.dataset.state);
-  change(row, "state", (part) => {
-    part.className = `status ${element.dataset.state}`;
-    setText(part, wordOf("state", element.dataset.state));
-  });
+  showStatus(row.querySelector(".status"), element.dataset.state);
   change(row, "way", (part) => (part.hidden = !isUnderWay));
   change(row, "bar", (part) => (part.value = event.progress_percentage));
   change(row, "stage", (part) => setText(part, wordOf("stage", event.stage)));
@@ -47,6 +44,11 @@ function stateOf(event) {
   if (event.stage === "failed") return event.code === "cancelled" ? "cancelled" : "failed";
   if (event.stage === "uploading") return event.progress_percentage >= 100 ? "queued" : "uploading";
   return "processing";
+}
+
+function showStatus(chip, state) {
+  chip.className = `status ${state}`;
+  setText(chip, wordOf("state", state));
 }
 
 function change(row, name, make) {
