@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from omr.arrays import Gray
 from omr.printing.faults import Fault
 from omr.printing.pencil import Kind
 from omr.printing.spoilt import SpoiltSheet
 from omr.printing.typeface import raster_font
 from omr.template import Field, Template
-from omr.types import Gray
 
 TILE_PX, PAGE_TILE_PX = (138, 62), (138, 150)
 """(width, height) of what is seen: three fields of the sheet, or the whole page."""

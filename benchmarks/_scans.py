@@ -9,6 +9,7 @@ from zlib import crc32
 import numpy as np
 from PIL import Image
 
+from omr.arrays import Gray
 from omr.printing import mistakes
 from omr.printing.cover import draw_cover
 from omr.printing.faults import FAULTS, Apply
@@ -16,7 +17,6 @@ from omr.printing.raster import rasterize
 from omr.printing.scan import DAMAGES, LARGEST_TILT_DEGREES, Placement, chance_placement
 from omr.printing.spoilt import SpoiltSheet, fill_ordinary
 from omr.template import Template
-from omr.types import Gray
 
 Chance = np.random.Generator
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from omr.arrays import Gray, Matrix, Points
 from omr.bubbles import LEAST_BUBBLE_PX, Plan
 from omr.errors import PageError, PoorFit
 from omr.features import match_reference
@@ -28,7 +29,6 @@ from omr.markers import find_markers, sheet_width_px
 from omr.outline import find_outlines
 from omr.preprocessors import CropOnMarkers, CropPage, FeatureBasedAlignment
 from omr.template import Template
-from omr.types import Gray, Matrix, Points
 
 MOST_LEAN = 0.06
 """How far a page may be turned, stretched or seen from the side, as a share of any length on it, and still be measured

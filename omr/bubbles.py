@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from omr.arrays import Gray, Points
 from omr.fiducials import Placement
 from omr.geometry import Indices, are_inside, flat_indices, to_pixels
 from omr.template import Bubble, FieldBlock, Template
-from omr.types import Gray, Points
 
 Floats = npt.NDArray[np.float32]
 

@@ -11,9 +11,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from omr.arrays import Gray
 from omr.bubbles import Floats, Ground, Plan, upper_two
 from omr.geometry import Indices, flat_indices
-from omr.types import Gray
 
 Numbers = npt.NDArray[np.intp]
 """Places in Template.bubbles."""

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import zxingcpp
 
+from omr.arrays import Gray, Matrix
 from omr.code_places import CodePlace
 from omr.geometry import as_scanned, to_pixels
 from omr.image import Picture, decode
 from omr.template import Template
-from omr.types import Gray, Matrix
 
 MARGIN = 0.15
 """How far around its region a code is looked for, of the region's size: print is not set to the millimetre."""

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from omr.arrays import Gray, Matrix, Points
 from omr.errors import FiducialsNotFound, PoorFit, TemplateError
-from omr.types import Gray, Matrix, Points
 
 WIDTH_PX = 1000
 """Width at which both are compared: letters of 10 points are then 15 pixels high, and have corners of their own."""

@@ -9,6 +9,7 @@ from statistics import median
 import cv2
 import numpy as np
 
+from omr.arrays import Gray, Matrix, Points
 from omr.corners import CornerFiducials, Shape
 from omr.errors import FiducialsNotFound, PoorFit
 from omr.geometry import (
@@ -22,7 +23,6 @@ from omr.geometry import (
 )
 from omr.image import refuse_blank
 from omr.template import Template
-from omr.types import Gray, Matrix, Points
 
 REACH = 0.10
 """How far from its place a fiducial is looked for, as a fraction of the page's width. A turn of 3° moves a corner

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
+from omr.arrays import Gray
 from omr.preprocessors import GaussianBlur, Levels, MedianBlur, Preprocessor
-from omr.types import Gray
 
 
 def apply_filter(gray: Gray, step: Preprocessor, zoom: float) -> Gray:

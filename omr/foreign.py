@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from omr.arrays import Gray
 from omr.bubbles import DISC, LEAST_CONTRAST, LOOK_RANK, Floats, Ink, Plan
 from omr.fiducials import Placement
 from omr.geometry import to_pixels
 from omr.lines import measure_lines
-from omr.types import Gray
 
 FREE = 0.6
 """Share of the disc, its lightest pixels, that tells its darkness: a bold letter covers up to a third of the disc; a

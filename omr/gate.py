@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from omr.alignment import find_turns
+from omr.arrays import Gray
 from omr.errors import BlankPage
 from omr.fiducials import find_fiducials, find_upper_fiducials
 from omr.image import decode, decode_head, refuse_blank
 from omr.qr import read_codes, read_spoilt_codes, shows_code
 from omr.template import Template
-from omr.types import Gray
 
 HEAD_FRACTION = 0.2
 """Share of a page's bytes that shows its upper fiducials: they end at a tenth of the page's height, tilt included."""

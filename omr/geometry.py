@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from omr.types import Gray, Matrix, Move, Points
+from omr.arrays import Gray, Matrix, Points
+from omr.types import Move
 
 Indices = npt.NDArray[np.intp]
 """Places in a flattened image."""

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from omr.arrays import Gray
 from omr.errors import BlankPage, NotAnImage, PageTooLarge
-from omr.types import Gray
 
 MOST_PIXELS = 100_000_000
 """A3 at 600 dpi has 70 million; a picture of more is a mistake or an attack, and a gigabyte of memory."""

@@ -5,11 +5,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from omr.arrays import Gray, Points
 from omr.bubbles import Floats, Plan, in_pixels
 from omr.closeup import DIAGONAL, LINES
 from omr.fiducials import Placement
 from omr.geometry import Indices, flat_indices, to_pixels
-from omr.types import Gray, Points
 
 PAPER_PATCH = 3
 """Edge of the squares in which paper is measured, pixels: their mean has a third of the noise of a pixel."""

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from omr.arrays import Gray, Points
 from omr.errors import FiducialsNotFound, TemplateError
-from omr.types import Gray, Points
 
 MARKER_PX = 40.0
 """Width at which a marker is compared: its rings are then three pixels wide, and blur of a photograph does no harm."""

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from omr.types import Gray, Points
+from omr.arrays import Gray, Points
 
 SEARCH_PX = 800
 """Longer side of the picture in which outlines are sought: paper a quarter as wide still has 200 pixels."""

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from omr.arrays import Gray
 from omr.overlay import CROSS, FIT_COLOUR, PENS, DrawnField, Look, Overlay, Pen, Ring
 from omr.projection import Point
-from omr.types import Gray
 
 Colours = npt.NDArray[np.uint8]
 """A picture in colour, (H, W, 3), blue first."""

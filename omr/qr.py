@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import zxingcpp
 
-from omr.types import Gray
+from omr.arrays import Gray
 
 LEAST_FRAME_PX = 10.0
 """Least side of the light square in a finder pattern, five modules: under two pixels a module nothing can be read."""

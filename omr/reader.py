@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from omr.alignment import View, find_views
+from omr.arrays import Gray
 from omr.bubbles import COARSEST, LEAST_RING, Ink, Plan, are_printed, measure_ink, plan_bubbles
 from omr.codes import read_sheet_codes
 from omr.errors import OtherTemplate, PoorFit
@@ -16,7 +17,7 @@ from omr.preprocessors import CropOnMarkers, CropPage, FeatureBasedAlignment
 from omr.refinement import refine
 from omr.slip import ALIKE, measure_likeness
 from omr.template import Template
-from omr.types import Fit, Gray, Mark, Move, Reading
+from omr.types import Fit, Mark, Move, Reading
 
 
 def read_page(data: bytes, template: Template) -> Reading:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from omr.arrays import Gray, Points
 from omr.bubbles import Floats, Plan
 from omr.fiducials import Placement
 from omr.geometry import to_pixels
 from omr.template import Template
-from omr.types import Gray, Points
 
 SAMPLES = 10
 """Pixels that are looked at on each side of a bubble's centre, across and down: enough to weigh a ring of two pixels

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from omr.arrays import Gray, Points
 from omr.bubbles import Floats, Plan
 from omr.fiducials import Placement
 from omr.geometry import to_pixels
-from omr.types import Gray, Points
 
 REACH = 1.25
 """How far from its centre a bubble's print is looked at, in half its size: a ring or a box, and paper around it."""

@@ -5,18 +5,6 @@ from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-Gray = npt.NDArray[np.uint8]
-"""A gray image, (H, W), 0 is black."""
-
-Points = npt.NDArray[np.float32]
-"""N points, (N, 2), each ``(x, y)``."""
-
-Matrix = npt.NDArray[np.float64]
-"""A homography, (3, 3)."""
-
 
 class Doubt(StrEnum):
     """Why a mark goes to a person."""

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from omr.arrays import Gray
 from omr.printing.cover import draw_cover
 from omr.printing.pencil import Kind, Touch
 from omr.printing.raster import rasterize
@@ -20,7 +21,6 @@ from omr.printing.scan import DAMAGES, chance_placement, fill_in, scan_page
 from omr.printing.shapes import Box, Drawing, Oval, new_drawing
 from omr.printing.sheet import draw_sheet
 from omr.template import SHIPPED, Bubble, Field, Template, load_template
-from omr.types import Gray
 
 STANDARD = load_template(SHIPPED / "standard-150" / "template.json")
 

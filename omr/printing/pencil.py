@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from omr.arrays import Gray
 from omr.template import Bubble
-from omr.types import Gray
 
 RADIUS = 48  # of the bubble in a patch as drawn
 HALF = 72  # half the edge of a patch as drawn

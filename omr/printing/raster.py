@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from omr.arrays import Gray
 from omr.printing.shapes import PAPER, Box, Drawing, Oval, Text
 from omr.printing.typeface import raster_font
-from omr.types import Gray
 
 MM_PER_INCH = 25.4
 _FRACTION_BITS = 6  # OpenCV takes fixed-point coordinates: 1/64 px

@@ -18,6 +18,7 @@ from typing import IO, TextIO
 import cv2
 import numpy as np
 
+from omr.arrays import Gray
 from omr.printing.candidates import fill_sheet
 from omr.printing.cover import draw_cover
 from omr.printing.errors import PrintingError
@@ -26,7 +27,6 @@ from omr.printing.raster import rasterize
 from omr.printing.scan import Damage, chance_placement, fill_in, scan_page
 from omr.printing.sheet import draw_sheet
 from omr.template import Template
-from omr.types import Gray
 
 FIRST_CODE = 14_900_113
 LARGEST_STEP_OF_CODES = 60

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
+from omr.arrays import Gray, Matrix
 from omr.printing.pencil import Kind, Touch, apply_touch
 from omr.printing.shapes import PAPER
-from omr.types import Gray, Matrix
 
 LARGEST_TILT_DEGREES = 3.0
 NOISE_STOCK = 4  # prepared noise images of each page size

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from omr.arrays import Gray
 from omr.printing.shapes import BLACK, PAPER
-from omr.types import Gray
 
 Soil = Callable[[Gray, float, np.random.Generator], Gray]
 """One of these with its strength given: takes the page, pixels in a millimetre, chance."""

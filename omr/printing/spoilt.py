@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from omr.arrays import Gray
 from omr.printing.candidates import fill_sheet
 from omr.printing.pencil import Kind, Touch
 from omr.printing.raster import rasterize
@@ -15,7 +16,6 @@ from omr.printing.sheet import draw_sheet
 from omr.printing.soil import Soil
 from omr.printing.strokes import Stroke, apply_stroke
 from omr.template import Bubble, Field, Template
-from omr.types import Gray
 
 ORDINARY = replace(DAMAGES["scan"], rubbed=(0.0, 0.0))
 """Pencil, paper and scanner as they are on any day; the page lies straight and nothing was rubbed out."""

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from omr.arrays import Gray
 from omr.template import Bubble
-from omr.types import Gray
 
 OVERSAMPLING = 4  # lines are drawn this much larger: a pencil is thinner than two pixels
 WOBBLE = 0.06  # of the bubble's radius: standard deviation of where a hand ends up

@@ -7,8 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from omr.arrays import Gray
 from omr.template import SHIPPED, Template, parse_template
-from omr.types import Gray
 
 TABLE_GRAY = 45
 TABLE_GRAIN = 6

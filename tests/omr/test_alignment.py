@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from omr.arrays import Gray
 from omr.errors import FiducialsNotFound, OtherTemplate, PageError, PoorFit
 from omr.gate import Candidate, Kind, read_candidate
 from omr.reader import read_page
 from omr.template import SHIPPED, Template, load_template
-from omr.types import Gray
 from tests.omr.photographs import as_png, found_by_markers, photographed, with_markers_on, with_steps
 from tests.omr.test_reader import a_filled_sheet, assert_read_right, pixels_of
 from tests.pages import STANDARD, a_cover, a_sheet, a_white_page

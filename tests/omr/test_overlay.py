@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from omr.arrays import Gray, Points
 from omr.folders import load_template_folder
 from omr.geometry import find_moves, to_pixels
 from omr.image import decode
@@ -17,7 +18,7 @@ from omr.painting import paint_overlay
 from omr.projection import moved, project
 from omr.reader import read_page
 from omr.template import Bubble, Template, parse_template
-from omr.types import Doubt, Fit, Gray, Mark, Move, Points, Reading
+from omr.types import Doubt, Fit, Mark, Move, Reading
 from tests.pages import STANDARD, a_sheet
 from tests.parts import real_scans
 

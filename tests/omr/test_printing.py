@@ -10,6 +10,7 @@ import pypdfium2  # type: ignore[import-untyped]
 import pytest
 import zxingcpp
 
+from omr.arrays import Gray
 from omr.printing.cover import draw_cover
 from omr.printing.errors import PrintingError
 from omr.printing.pdf import write_pdf
@@ -18,7 +19,6 @@ from omr.printing.room import Area, largest_room, occupied_area
 from omr.printing.shapes import Box, Drawing, Text, paper_size_mm
 from omr.printing.sheet import draw_sheet
 from omr.template import Template, parse_template
-from omr.types import Gray
 from tests.pages import STANDARD
 
 DPI = 150

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from omr.arrays import Gray
 from omr.printing.faults import FAULTS, Fault
 from omr.printing.pencil import Kind
 from omr.printing.strokes import Shape
-from omr.types import Gray
 from tests.pages import STANDARD
 
 BY_NAME = {fault.name: fault for fault in FAULTS}

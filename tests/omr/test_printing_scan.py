@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import zxingcpp
 
+from omr.arrays import Gray
 from omr.printing.candidates import FilledSheet, fill_sheet
 from omr.printing.errors import PrintingError
 from omr.printing.pencil import Kind, Touch, apply_touch
 from omr.printing.sample import Sample, identity_path, write_sample
 from omr.printing.scan import DAMAGES
 from omr.template import Bubble, parse_template
-from omr.types import Gray
 from tests.pages import STANDARD, a_cover, a_sheet, a_white_page, an_unreadable_cover
 
 MARKED = {f"q{number}": "ABCDE"[number % 5] for number in range(1, 151)}

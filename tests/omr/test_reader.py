@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from omr.arrays import Gray
 from omr.errors import (
     BlankPage,
     FiducialsNotFound,
@@ -16,7 +17,7 @@ from omr.errors import (
 )
 from omr.reader import read_page
 from omr.template import SHIPPED, Template, load_template, parse_template
-from omr.types import Gray, Reading
+from omr.types import Reading
 from tests.pages import STANDARD, SheetPage, a_cover, a_sheet, a_white_page
 
 ANSWERS = {f"q{number}": "ABCDE"[number % 5] for number in range(1, 151)}
