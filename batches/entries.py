@@ -114,7 +114,10 @@ def _find_end(file: BinaryIO) -> _End:
     if place < 0:
         raise BrokenList("the end of the directory is not there")
     _, disk, first_disk, _, count, list_bytes, offset, _ = END.unpack_from(tail, place)
-    end = _End(at=first + place, size_bytes=list_bytes, offset=offset, count=count, is_64=False)
+    at = first + place
+    if offset == WRAP - 1:  # it stands in the end in 64 bits; the program zip may forget that one
+        offset = at - list_bytes
+    end = _End(at=at, size_bytes=list_bytes, offset=offset, count=count, is_64=False)
     end = _find_end_64(file, end) or end
     if not end.is_64 and (disk or first_disk):
         raise ArchiveRefused(
