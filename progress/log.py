@@ -59,6 +59,11 @@ def results_key(batch_id: UUID) -> str:
     return f"batch:{batch_id}:results"
 
 
+def groups_key(batch_id: UUID) -> str:
+    """How far each group is while sheets are read, a hash; what is in it is the work's own business."""
+    return f"batch:{batch_id}:groups"
+
+
 def viewers_key(batch_id: UUID) -> str:
     """A hash: web process → number of its open streams."""
     return f"batch:{batch_id}:viewers"
@@ -85,7 +90,7 @@ def forget(batch_id: UUID) -> None:
     Raises:
         redis.RedisError: Redis is away; the keys expire by themselves.
     """
-    keys = (current_key, log_key, started_at_key, results_key, viewers_key)
+    keys = (current_key, log_key, started_at_key, results_key, groups_key, viewers_key)
     quick_client().delete(*(key(batch_id) for key in keys))
 
 

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -56,12 +56,18 @@ class ImageView(PictureView):
     def get(self, request: Request, batch_id: str, sheet_id: str) -> HttpResponseBase:
         """Return the page as it was scanned; one that browsers cannot show as PNG. 410 when its ZIP is gone."""
         batch, sheet = self.find(request, batch_id, sheet_id)
-        page = find_page(batch, sheet.file_name)
-        etag = _etag(page)
-        if known := get_conditional_response(request._request, etag=etag):
-            return _kept(known, etag)
-        picture = read_picture(batch, page)
-        return _kept(HttpResponse(picture.content, content_type=picture.media_type), etag)
+        return _answer_page(request, batch, sheet.file_name)
+
+
+class PageView(PictureView):
+    @extend_schema(
+        parameters=[OpenApiParameter("file", str, required=True, description="as the batch names it")],
+        responses={(200, "image/*"): OpenApiTypes.BINARY},
+        tags=["results"],
+    )
+    def get(self, request: Request, batch_id: str) -> HttpResponseBase:
+        """Return a page of the ZIP as it was scanned, also a cover and one that nobody has read yet."""
+        return _answer_page(request, get_batch_for(request.user, batch_id), request.query_params.get("file", ""))
 
 
 class OverlayView(PictureView):
@@ -78,6 +84,15 @@ class OverlayView(PictureView):
         etag = f'"{sha256(svg).hexdigest()[:32]}"'
         known = get_conditional_response(request._request, etag=etag)
         return _kept(known or HttpResponse(svg, content_type=SVG), etag)
+
+
+def _answer_page(request: Request, batch: Batch, file_name: str) -> HttpResponseBase:
+    page = find_page(batch, file_name)
+    etag = _etag(page)
+    if known := get_conditional_response(request._request, etag=etag):
+        return _kept(known, etag)
+    picture = read_picture(batch, page)
+    return _kept(HttpResponse(picture.content, content_type=picture.media_type), etag)
 
 
 def _etag(page: Page) -> str:

@@ -9,7 +9,7 @@ from batches.api.corrections import CorrectionListView, CorrectionsCsvView, Corr
 from batches.api.docs import show_docs
 from batches.api.downloads import AnswersCsvView, ResponsesCsvView, SheetsCsvView
 from batches.api.expected import CompletenessCsvView, ExpectedView
-from batches.api.pictures import ImageView, OverlayView
+from batches.api.pictures import ImageView, OverlayView, PageView
 from batches.api.review import ReviewView
 from batches.api.scores import ScoresView
 from batches.api.sheets import GroupListView, SheetListView, SheetView
@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<str:batch_id>/retry", RetryView.as_view(), name="api-retry"),
     path("batches/<str:batch_id>/access", AccessView.as_view(), name="api-access"),
     path("batches/<str:batch_id>/groups", GroupListView.as_view(), name="api-groups"),
+    path("batches/<str:batch_id>/page", PageView.as_view(), name="api-page"),
     path("batches/<str:batch_id>/sheets", SheetListView.as_view(), name="api-sheets"),
     path("batches/<str:batch_id>/sheets/<str:sheet_id>", SheetView.as_view(), name="api-sheet"),
     path("batches/<str:batch_id>/sheets/<str:sheet_id>/image", ImageView.as_view(), name="api-image"),

@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
+from uuid import UUID
+
+from django.urls import reverse
 
 from batches.covers import NO_COVER
 from batches.errors import CodesRefused
@@ -19,12 +23,18 @@ MOST_ROWS = 200
 class CoverRow:
     """One page of which a person has to say something."""
 
+    batch_id: UUID
     file_name: str
     sheets: int  # without a cover, of which this page is the first; 0: the page itself may be a cover
 
     @property
     def code_field(self) -> str:
         return f"{CODE_FIELD}{self.file_name}"
+
+    @property
+    def picture(self) -> str:
+        """Where the page is shown as it was scanned."""
+        return f"{reverse('api-page', args=[self.batch_id])}?file={quote(self.file_name, safe='')}"
 
     @property
     def no_cover_field(self) -> str:
@@ -34,7 +44,8 @@ class CoverRow:
 def cover_rows(batch: Batch) -> list[CoverRow]:
     """Return the pages of ``batch`` that a person has to say something of, at most MOST_ROWS."""
     orphans = batch.sheets_without_cover
-    return [CoverRow(file_name, orphans.get(file_name, 0)) for file_name in batch.unreadable_covers[:MOST_ROWS]]
+    names = batch.unreadable_covers[:MOST_ROWS]
+    return [CoverRow(batch.pk, file_name, orphans.get(file_name, 0)) for file_name in names]
 
 
 def read_form(batch: Batch, form: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from batches.web import views
+from batches.web import batch, views
 from batches.web.listing import list_batches
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -11,7 +11,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login", LoginView.as_view(template_name="login.html", redirect_authenticated_user=True), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("upload", views.upload, name="batch-upload"),
-    path("batches/<str:batch_id>", views.show_batch, name="batch"),
+    path("batches/<str:batch_id>", batch.show_batch, name="batch"),
+    path("batches/<str:batch_id>/parts", batch.show_parts, name="batch-parts"),
+    path("batches/<str:batch_id>/tallies", batch.show_tallies, name="batch-tallies"),
+    path("batches/<str:batch_id>/log.txt", batch.download_log, name="batch-log"),
     path("batches/<str:batch_id>/cancel", views.cancel, name="batch-cancel"),
     path("batches/<str:batch_id>/retry", views.retry, name="batch-retry"),
 ]

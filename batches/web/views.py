@@ -12,20 +12,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from batches import services
 from batches.errors import AccessDenied, BatchNotFound, WrongState
-from batches.models import Batch, BatchStatus, Right, SheetTemplate
-from batches.permissions import get_batch_for, may, signed_in
-from batches.web.covers import cover_rows, read_form
-from batches.web.doubts import doubts
-from batches.web.durations import clock
-from batches.web.stages import steps
-from batches.wording import MB
-from progress.events import BatchProgressEvent, ProcessingStage
-from progress.models import ProgressEvent
+from batches.models import Batch, Right, SheetTemplate
+from batches.permissions import get_batch_for, signed_in
+from batches.web.covers import read_form
 
 View = Callable[..., HttpResponse]
-
-SAME_SHOWN = 3
-LOG_LINES = 200
 
 
 def page(view: View) -> View:
@@ -59,56 +50,6 @@ def upload(request: HttpRequest) -> HttpResponse:
         "latest": mine.order_by("-created_at").values_list("template", flat=True).first(),
     }
     return render(request, "batches/upload.html", context)
-
-
-@require_safe
-@page
-def show_batch(request: HttpRequest, batch_id: str) -> HttpResponse:
-    """Show one batch: all that is known now; what comes later arrives by the stream."""
-    batch = get_batch_for(request.user, batch_id)
-    lines = _read_log(batch)
-    latest = lines[-1] if lines else None
-    context = {
-        "batch": batch,
-        "latest": latest,
-        "lines": lines,
-        "seq": latest.seq if latest else 0,
-        "steps": steps(batch, latest),
-        **_pace(None if batch.is_interrupted else latest),
-        "elapsed": clock(latest.elapsed_seconds if latest else 0),
-        "doubts": doubts(batch),
-        "groups": batch.groups.order_by("number"),
-        "may_operate": may(request.user, batch, Right.OPERATOR),
-        "can_retry": batch.status in (BatchStatus.FAILED, BatchStatus.CANCELLED) and not batch.has_refused_upload,
-        "cover_rows": cover_rows(batch),
-        "same_as": Batch.objects.visible_to(signed_in(request.user)).same_as(batch)[:SAME_SHOWN],
-        "log_lines": LOG_LINES,
-    }
-    return render(request, "batches/batch.html", context)
-
-
-def _pace(latest: BatchProgressEvent | None) -> dict[str, str]:
-    """Return how fast the batch goes, for people; a dash where it cannot be known."""
-    if latest is None:
-        return {"rate": "–", "eta": "–"}
-    rate, eta = latest.rate_per_second, latest.eta_seconds
-    return {
-        "rate": "–" if rate is None else _per_second(rate, latest.stage),
-        "eta": "–" if eta is None else clock(eta),
-    }
-
-
-def _per_second(rate: float, stage: ProcessingStage) -> str:
-    """Return bytes of an upload as MB, and sheets as they are; as static/batch.js does."""
-    unit = "MB/s" if stage is ProcessingStage.UPLOADING else "/s"
-    count = rate / MB if stage is ProcessingStage.UPLOADING else rate
-    return f"{count:.0f} {unit}" if count >= 10 else f"{count:.1f} {unit}"
-
-
-def _read_log(batch: Batch) -> list[BatchProgressEvent]:
-    """Return the last events of ``batch``, the oldest first."""
-    newest = ProgressEvent.objects.filter(batch_id=batch.pk).order_by("-seq")[:LOG_LINES]
-    return [row.event for row in reversed(newest)]
 
 
 @require_POST

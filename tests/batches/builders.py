@@ -20,7 +20,8 @@ from batches.models import (
     SheetStatus,
     SheetTemplate,
 )
-from progress.events import ProcessingStage, Report
+from progress.events import BatchProgressEvent, ProcessingStage, Report
+from progress.models import ProgressEvent
 
 PASSWORD = "correct horse"
 
@@ -119,6 +120,31 @@ def _answer(sheet: Sheet, question: int) -> Answer:
 
 def shared_with(batch: Batch, user: User, right: Right) -> BatchAccess:
     return BatchAccess.objects.create(batch=batch, user=user, right=right)
+
+
+def a_long_log(batch_id: uuid.UUID, lines: int, *, after: int = 0) -> None:
+    """Write that many lines into the log of a batch at once, ``line 1`` the first of all; nobody is told."""
+    events = [
+        BatchProgressEvent(
+            stage=ProcessingStage.PROCESSING_SHEETS,
+            message=f"line {seq}",
+            batch_id=batch_id,
+            seq=seq,
+            timestamp=timezone.now().isoformat(timespec="milliseconds"),
+        )
+        for seq in range(after + 1, after + lines + 1)
+    ]
+    ProgressEvent.objects.bulk_create(
+        ProgressEvent(
+            batch_id=event.batch_id,
+            seq=event.seq,
+            stage=event.stage.value,
+            message=event.message,
+            timestamp=event.timestamp,
+            data=event.as_dict(),
+        )
+        for event in events
+    )
 
 
 def a_report(stage: ProcessingStage, message: str, **given: Any) -> Report:

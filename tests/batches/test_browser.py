@@ -14,8 +14,11 @@ from tests.site import Site
 
 pytestmark = pytest.mark.browser
 
+A4_WIDTH_PX = 1240  # at the 150 dpi of the scans in these tests
+
 PRELUDE = """
 from datetime import timedelta
+from django.conf import settings
 from django.utils import timezone
 from uuid import UUID
 from batches.models import *
@@ -126,12 +129,15 @@ publish((S.COMPLETED, "BATCH COMPLETED SUCCESSFULLY", 100))
     expect(page.locator("#status")).to_have_text("completed")  # painted anew by the server
     expect(page.get_by_role("link", name="for Excel").first).to_be_visible()
     expect(page.locator('[data-stage="processing_sheets"] small')).to_have_text("3.6 s")
-    assert seqs(page) == [5, 4, 3, 2, 1]
+    assert seqs(page) == [1, 2, 3, 4, 5]
 
 
 def test_a_batch_that_fails_is_told_apart_from_a_lost_connection(watched: Watched, page: Page) -> None:
     watched.tell("""
+from tests.batches.archives import a_zip, unreadable_cover
+archive = a_zip(settings.VAR_DIR / f"{BATCH}.zip", {"page_0102.jpg": unreadable_cover()})
 change(status="failed", stage="failed", error_code="cover_unreadable", failed_stage="organizing_qr",
+       archive_path=str(archive),
        error_message="QR code read failed: Chunk 2/3", unreadable_covers=["page_0102.jpg"])
 publish((S.FAILED, "QR code read failed: Chunk 2/3", 33))
 """)
@@ -140,7 +146,8 @@ publish((S.FAILED, "QR code read failed: Chunk 2/3", 33))
     expect(page.locator("#message")).to_have_text("QR code read failed: Chunk 2/3")
     expect(page.locator('[data-stage="organizing_qr"]')).to_have_attribute("data-state", "failed")
     expect(page.get_by_label("page_0102.jpg")).to_be_visible()
-    assert seqs(page) == [3, 2, 1]
+    expect(page.get_by_role("img", name="page_0102.jpg")).to_have_js_property("naturalWidth", A4_WIDTH_PX)
+    assert seqs(page) == [1, 2, 3]
 
 
 def test_a_page_that_came_as_the_batch_ended_is_painted_to_its_end(
@@ -179,7 +186,7 @@ def test_the_page_comes_back_by_itself_when_the_server_does(watched: Watched, br
         with watched.site.serve("daphne", port=int(url.rpartition(":")[2])):
             expect(page.locator("#connection")).to_have_text("live", timeout=40_000)
             expect(page.locator("#message")).to_have_text("Organizing by QR codes")
-            assert seqs(page) == [3, 2, 1]
+            assert seqs(page) == [1, 2, 3]
 
 
 def test_the_page_can_be_read_without_javascript(site: Site, url: str, browser: Browser) -> None:

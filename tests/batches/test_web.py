@@ -10,7 +10,8 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from batches.models import Batch, BatchStatus, Right, SheetTemplate
+from batches.models import Batch, BatchStatus, Right, Runner, SheetTemplate
+from batches.tallies import Tally, write_tallies
 from batches.web.durations import clock, span
 from progress.events import ProcessingStage
 from progress.publisher import publish_progress
@@ -18,6 +19,7 @@ from tests.batches.builders import (
     PASSWORD,
     a_batch,
     a_failed_batch,
+    a_long_log,
     a_read_batch,
     a_report,
     a_user,
@@ -238,17 +240,83 @@ def test_a_batch_without_an_event_has_a_page(client: Client) -> None:
     assert 'data-seq="0"' in page(client, f"/batches/{batch.pk}")
 
 
-def test_a_long_log_is_shown_by_its_end_and_names_the_whole(client: Client) -> None:
+def test_a_long_log_is_shown_by_its_end_and_the_whole_is_a_download(client: Client) -> None:
     batch = a_batch(status=BatchStatus.PROCESSING)
-    for number in range(1, 211):
-        publish_progress(batch.pk, a_report(ProcessingStage.PROCESSING_SHEETS, f"line <{number}>"))
+    a_long_log(batch.pk, 1005)
+    publish_progress(batch.pk, a_report(ProcessingStage.PROCESSING_SHEETS, "<1006>"))
     client.force_login(a_user())
 
     shown = page(client, f"/batches/{batch.pk}")
+    whole = page(client, f"/batches/{batch.pk}/log.txt").splitlines()
 
-    assert "line &lt;210&gt;" in shown
-    assert "line &lt;10&gt;" not in shown
-    assert "The last 200 of 210 lines" in shown
+    assert [int(seq) for seq in re.findall(r'<li data-seq="(\d+)">', shown)] == list(range(7, 1007))
+    assert "&lt;1006&gt;" in shown
+    assert "The last 1,000 of 1,006 lines" in shown
+    assert len(whole) == 1006
+    assert whole[0].split("\t")[1:] == ["processing_sheets", "0.0 %", "line 1"]
+    assert whole[-1].endswith("\t<1006>")
+
+
+@pytest.mark.parametrize("below", ["", "/parts", "/tallies", "/log.txt"])
+def test_nothing_of_a_batch_is_shown_to_who_may_not_watch_it(client: Client, below: str) -> None:
+    batch = a_batch()
+    client.force_login(a_user("eve"))
+
+    assert client.get(f"/batches/{batch.pk}{below}").status_code == 403
+
+
+def test_a_page_takes_few_queries_however_much_is_on_it(
+    client: Client, django_assert_max_num_queries: Callable[[int], object]
+) -> None:
+    batch = a_read_batch(groups={f"149001{number:02}": 2 for number in range(20)}, review_count=20)
+    batch.sheets.filter(number=1).update(status="review")
+    a_long_log(batch.pk, 1000)
+    shared_with(batch, viewer := a_user("viewer"), Right.VIEWER)
+    client.force_login(viewer)
+
+    for below in ("", "/parts"):
+        with django_assert_max_num_queries(12):  # type: ignore[attr-defined]
+            client.get(f"/batches/{batch.pk}{below}")
+
+
+def test_all_of_it_goes_on_from_stage_to_stage(client: Client) -> None:
+    batch = a_batch(status=BatchStatus.PROCESSING, archive_kind="local")
+    client.force_login(a_user())
+    percents = []
+
+    for stage, percent in (("extracting", 50), ("organizing_qr", 0), ("processing_sheets", 50), ("cleanup", 100)):
+        publish_progress(batch.pk, a_report(ProcessingStage(stage), "…", progress_percentage=percent))
+        shown = page(client, f"/batches/{batch.pk}")
+        percents += re.findall(r'id="whole"[^>]* value="([\d.]+)"', shown)
+
+    assert percents == ["4.0", "8.0", "46.7", "100.0"]
+
+
+def test_a_batch_that_waits_says_for_what(client: Client) -> None:
+    batch = a_batch(status=BatchStatus.QUEUED, queued_at=timezone.now())
+    client.force_login(a_user())
+    alone = page(client, f"/batches/{batch.pk}")
+    Runner.objects.create(name="one", slots=1, seen_at=timezone.now())
+    a_batch(status=BatchStatus.PROCESSING, lease_until=timezone.now() + timedelta(minutes=1))
+    behind = page(client, f"/batches/{batch.pk}")
+
+    assert "Waiting: no runner is active" in alone
+    assert "python manage.py process_batch --watch" in alone
+    assert "Waiting: 1 batches ahead" in behind
+
+
+def test_the_groups_show_how_far_each_is_while_sheets_are_read(client: Client) -> None:
+    batch = a_batch(status=BatchStatus.PROCESSING, finished_stages=["extracting", "organizing_qr"])
+    for number in (1, 2):
+        batch.groups.create(number=number, code=f"1490011{number}", cover_file_name="cover.jpg", sheet_count=100)
+    client.force_login(a_user())
+    unknown = page(client, f"/batches/{batch.pk}")
+    write_tallies(batch.pk, {1: Tally(100, 7), 2: Tally(31, 0)})
+    told = page(client, f"/batches/{batch.pk}")
+
+    assert unknown.count("<span data-done>–</span>") == 2
+    assert re.findall(r"data-done>(\d+)</span>", told) == ["100", "31"]
+    assert client.get(f"/batches/{batch.pk}/tallies").json() == {"1": [100, 7], "2": [31, 0]}
 
 
 def test_a_completed_batch_offers_its_results_and_groups(client: Client) -> None:
@@ -387,14 +455,14 @@ def test_an_interrupted_batch_says_so_and_how_it_goes_on(client: Client) -> None
     assert '<span class="status interrupted">interrupted</span>' in shown
     assert f"python manage.py process_batch {batch.pk}" in shown
     assert "84 /s" not in shown
-    assert '<span class="status interrupted">interrupted</span>' in page(client, "/")
+    assert "interrupted</span>" in page(client, "/")
     assert client.get(f"/api/batches/{batch.pk}").json()["interrupted"] is True
 
 
-def test_the_page_names_the_sheets_to_look_at_and_why(client: Client) -> None:
+def test_the_page_names_the_sheets_to_look_at_by_what_is_wrong_with_them(client: Client) -> None:
     batch = a_read_batch(groups={"14900113": 3}, review_count=2)
     batch.sheets.filter(position=2).update(
-        status="unreadable", error_message="3 fiducials found, 4 needed", doubtful_fields=[]
+        status="unreadable", error_code="fiducials_not_found", error_message="3 fiducials found", doubtful_fields=[]
     )
     client.force_login(a_user())
 
@@ -402,8 +470,10 @@ def test_the_page_names_the_sheets_to_look_at_and_why(client: Client) -> None:
 
     assert "Look at these <small>2</small>" in shown
     assert f"/sheets/{batch.sheet_id('page_0002.jpg')}/image" in shown
-    assert "<td>unreadable<td>3 fiducials found, 4 needed" in shown
-    assert "<td>review<td>in doubt: q4" in shown
+    assert re.search(
+        "<summary>Corner markers not found <small>1 sheet</small>.*?<td>3 fiducials found", shown, re.DOTALL
+    )
+    assert re.search("<summary>Marks in doubt <small>1 sheet</small>.*?<td>q4", shown, re.DOTALL)
     assert "page_0001.jpg</a>" not in shown
 
 
