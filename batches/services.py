@@ -20,6 +20,7 @@ from batches.folders import site_folders
 from batches.models import Answer, ArchiveKind, Batch, BatchStatus, SheetTemplate
 from batches.page_index import read_index
 from batches.reports import ending_report, waiting_report, waits_for
+from batches.sharing import give_defaults
 from progress import log as progress_log
 from progress.connection import AWAY
 from progress.events import ProcessingStage
@@ -41,11 +42,12 @@ class GivenArchive:
     path: Path | None = None  # somebody's file on this machine; None: it will be uploaded
 
 
+@transaction.atomic
 def create_batch(owner: User, template: SheetTemplate, *, archive: GivenArchive, name: str = "") -> Batch:
-    """Return a new batch in the state ``uploading``; its name is the ZIP's when none is given."""
+    """Return a new batch in the state ``uploading``, shared as its owner wants; without a name it has the ZIP's."""
     batch_id = uuid.uuid4()
     local = archive.path is not None
-    return Batch.objects.create(
+    batch = Batch.objects.create(
         id=batch_id,
         name=name or archive.file_name.removesuffix(".zip"),
         owner=owner,
@@ -55,6 +57,8 @@ def create_batch(owner: User, template: SheetTemplate, *, archive: GivenArchive,
         archive_kind=ArchiveKind.LOCAL if local else ArchiveKind.UPLOADED,
         size_bytes=archive.size_bytes,
     )
+    give_defaults(batch)
+    return batch
 
 
 def submit_batch(batch: Batch) -> None:

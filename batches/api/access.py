@@ -1,4 +1,4 @@
-"""Who else may see or operate a batch: said by its owner."""
+"""Who else may see or operate a batch: said by its owner, of one batch or of all that they will upload."""
 
 from typing import Any
 
@@ -11,8 +11,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batches.api.serializers import AccessLine
-from batches.models import Batch, BatchAccess, Right
-from batches.permissions import get_batch_for
+from batches.models import Right
+from batches.permissions import get_batch_for, signed_in
+from batches.sharing import (
+    Whom,
+    defaults_of,
+    rights_in,
+    share,
+    share_by_default,
+    unshare,
+    unshare_by_default,
+)
 
 
 class Someone(serializers.Serializer[Any]):
@@ -35,33 +44,68 @@ class Grant(Someone):
     right = serializers.ChoiceField(Right.choices, default=Right.VIEWER)
 
 
+class SomeoneEverywhere(Someone):
+    existing = serializers.BooleanField(default=False, help_text="also in your batches that are there already")
+
+
+class GrantEverywhere(SomeoneEverywhere):
+    right = serializers.ChoiceField(Right.choices, default=Right.VIEWER)
+
+
 class AccessView(APIView):
     @extend_schema(responses=AccessLine(many=True), tags=["access"])
     def get(self, request: Request, batch_id: str) -> Response:
         """List who else may see or operate the batch."""
-        return Response(_listed(get_batch_for(request.user, batch_id, as_owner=True)))
+        return Response(_lines(rights_in(get_batch_for(request.user, batch_id, as_owner=True))))
 
     @extend_schema(request=Grant, responses={201: AccessLine(many=True)}, tags=["access"])
     def post(self, request: Request, batch_id: str) -> Response:
         """Let a user or a group see or operate the batch; who has a right already gets this one instead."""
         batch = get_batch_for(request.user, batch_id, as_owner=True)
-        given = Grant(data=request.data)
-        given.is_valid(raise_exception=True)
-        who = dict(given.validated_data)
-        chosen = {"right": who.pop("right"), "granted_by": request.user}
-        BatchAccess.objects.update_or_create(batch=batch, **who, defaults=chosen)
-        return Response(_listed(batch), status=201)
+        given = _read(Grant, request.data)
+        share(batch, _whom(given), given["right"], by=signed_in(request.user))
+        return Response(_lines(rights_in(batch)), status=201)
 
     @extend_schema(request=Someone, responses={204: None}, tags=["access"])
     def delete(self, request: Request, batch_id: str) -> Response:
         """Withdraw what a user or a group may do; the body or the query names who."""
         batch = get_batch_for(request.user, batch_id, as_owner=True)
-        given = Someone(data=request.data or request.query_params)
-        given.is_valid(raise_exception=True)
-        batch.access.filter(**given.validated_data).delete()
+        given = _read(Someone, request.data or request.query_params)
+        unshare(batch, _whom(given), by=signed_in(request.user))
         return Response(status=204)
 
 
-def _listed(batch: Batch) -> Any:
-    granted = batch.access.select_related("user", "group", "granted_by").order_by("granted_at", "pk")
-    return AccessLine(granted, many=True).data
+class DefaultAccessView(APIView):
+    @extend_schema(responses=AccessLine(many=True), tags=["access"])
+    def get(self, request: Request) -> Response:
+        """List who may see or operate each batch that you upload, by itself."""
+        return Response(_lines(defaults_of(signed_in(request.user))))
+
+    @extend_schema(request=GrantEverywhere, responses={201: AccessLine(many=True)}, tags=["access"])
+    def post(self, request: Request) -> Response:
+        """Let a user or a group see or operate each batch that you upload from now on."""
+        owner, given = signed_in(request.user), _read(GrantEverywhere, request.data)
+        share_by_default(owner, _whom(given), given["right"], also_existing=given["existing"])
+        return Response(_lines(defaults_of(owner)), status=201)
+
+    @extend_schema(request=SomeoneEverywhere, responses={204: None}, tags=["access"])
+    def delete(self, request: Request) -> Response:
+        """Let new batches no longer give a right to a user or a group; the body or the query names who."""
+        given = _read(SomeoneEverywhere, request.data or request.query_params)
+        unshare_by_default(signed_in(request.user), _whom(given), also_existing=given["existing"])
+        return Response(status=204)
+
+
+def _read(kind: type[Someone], said: Any) -> dict[str, Any]:
+    given = kind(data=said)
+    given.is_valid(raise_exception=True)
+    return dict(given.validated_data)
+
+
+def _whom(given: dict[str, Any]) -> Whom:
+    whom: Whom = given["user"] if "user" in given else given["group"]
+    return whom
+
+
+def _lines(rights: Any) -> Any:
+    return AccessLine(rights, many=True).data

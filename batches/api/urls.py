@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 from drf_spectacular.views import SpectacularAPIView
 
-from batches.api.access import AccessView
+from batches.api.access import AccessView, DefaultAccessView
 from batches.api.batches import BatchListView, BatchView, CancelView, RetryView
 from batches.api.corrections import CorrectionListView, CorrectionsCsvView, CorrectionView
 from batches.api.docs import show_docs
@@ -21,6 +21,7 @@ from batches.api.tokens import LoginView, RefreshView
 urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/login", LoginView.as_view(), name="api-login"),
     path("auth/refresh", RefreshView.as_view(), name="api-refresh"),
+    path("sharing", DefaultAccessView.as_view(), name="api-default-access"),
     path("tickets", TicketView.as_view(), name="api-tickets"),
     path("batches", BatchListView.as_view(), name="api-batches"),
     path("batches/<str:batch_id>", BatchView.as_view(), name="api-batch"),

@@ -5,16 +5,19 @@ from django.urls import URLPattern, URLResolver, path
 
 from batches.web import batch, views
 from batches.web.listing import list_batches
+from batches.web.sharing import share_batch, share_uploads
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", list_batches, name="batch-list"),
     path("login", LoginView.as_view(template_name="login.html", redirect_authenticated_user=True), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("upload", views.upload, name="batch-upload"),
+    path("sharing", share_uploads, name="sharing"),
     path("batches/<str:batch_id>", batch.show_batch, name="batch"),
     path("batches/<str:batch_id>/parts", batch.show_parts, name="batch-parts"),
     path("batches/<str:batch_id>/tallies", batch.show_tallies, name="batch-tallies"),
     path("batches/<str:batch_id>/log.txt", batch.download_log, name="batch-log"),
     path("batches/<str:batch_id>/cancel", views.cancel, name="batch-cancel"),
+    path("batches/<str:batch_id>/sharing", share_batch, name="batch-sharing"),
     path("batches/<str:batch_id>/retry", views.retry, name="batch-retry"),
 ]
