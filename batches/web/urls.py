@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from batches.web import batch, views
+from batches.web import batch, completeness, results, views
 from batches.web.listing import list_batches
 from batches.web.sharing import share_batch, share_uploads
 
@@ -17,6 +17,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<str:batch_id>/parts", batch.show_parts, name="batch-parts"),
     path("batches/<str:batch_id>/tallies", batch.show_tallies, name="batch-tallies"),
     path("batches/<str:batch_id>/log.txt", batch.download_log, name="batch-log"),
+    path("batches/<str:batch_id>/results", results.show_results, name="batch-results"),
+    path("batches/<str:batch_id>/groups/<int:number>", results.show_group, name="batch-group"),
+    path("batches/<str:batch_id>/sheets/<str:sheet_id>", results.show_sheet, name="batch-sheet"),
+    path("batches/<str:batch_id>/completeness", completeness.show_completeness, name="batch-completeness"),
+    path("batches/<str:batch_id>/completeness/forget", completeness.forget_expected, name="batch-expected-forget"),
     path("batches/<str:batch_id>/cancel", views.cancel, name="batch-cancel"),
     path("batches/<str:batch_id>/sharing", share_batch, name="batch-sharing"),
     path("batches/<str:batch_id>/retry", views.retry, name="batch-retry"),
