@@ -26,6 +26,10 @@ SHOWN_BY_BROWSERS: Mapping[bytes, str] = {
 }
 """The first bytes of what every browser shows, and its media type. The bytes decide, not a stranger's file name."""
 
+SIGNATURE_BYTES = 8
+MOST_BYTES_AS_THEY_ARE = 64 * 2**20
+"""What is larger the converter reads, which is held to limits: a web process has to live."""
+
 CONVERTED = "image/png"
 CONVERTER = "batches.workers.conversion"
 CONVERSION_SECONDS = 30
@@ -92,7 +96,8 @@ def read_picture(batch: Batch, page: Page) -> Picture:
 
 def _read(batch: Batch, page: Page) -> bytes:
     with Archive(batch.archive) as archive:
-        return archive.read(page)
+        is_shown = archive.read_first(page, SIGNATURE_BYTES).startswith(tuple(SHOWN_BY_BROWSERS))
+        return archive.read(page) if is_shown and page.size_bytes <= MOST_BYTES_AS_THEY_ARE else b""
 
 
 def _convert(batch: Batch, page: Page) -> bytes:

@@ -1,5 +1,6 @@
 """Every page of a ZIP is held against its checksum. One that fails is set aside: read in part, it would look blank."""
 
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -7,12 +8,16 @@ import pytest
 
 from batches.archive import Archive
 from batches.directory import index_archive
-from batches.errors import DamagedPage
+from batches.errors import DamagedPage, PageUnusable
 from batches.models import Batch
+from batches.pages import find_page, read_picture
+from batches.wording import MB
 from batches.workers.pictures import Pictures
 from omr.errors import PageError
 from tests.batches.archives import a_local_batch, cover, process, sheet, two_groups
+from tests.batches.builders import a_batch
 from tests.batches.files import a_pdf
+from tests.batches.zips import File, write_zip
 from tests.pages import a_zip
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,3 +84,17 @@ def test_whichever_byte_changes_a_page_comes_as_it_was_or_not_at_all(tmp_path: P
             except DamagedPage:
                 refused += 1
     assert refused >= page.packed_bytes - 1
+
+
+def test_a_file_that_is_far_too_large_for_a_picture_costs_the_web_process_nothing(tmp_path: Path) -> None:
+    scan = File(name=b"page_1.jpg", content=sheet(), hole_bytes=300 * MB)
+    batch = a_batch(archive_path=str(write_zip(tmp_path / "scans.zip", [scan])), archive_kind="local")
+    page = find_page(batch, "page_1.jpg")
+    tracemalloc.start()
+
+    with pytest.raises(PageUnusable) as refused:
+        read_picture(batch, page)
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (refused.value.code, peak < MB) == ("damaged_page", True), peak
