@@ -1,4 +1,4 @@
-"""Reads the pages of a ZIP in place, without unpacking it.
+"""Reads the pages of a ZIP in place, without unpacking it; also of one that lies in an S3 storage.
 
 What the ZIP's directory says of a page is not believed when the page is read: sizes bound, and the checksum decides.
 """
@@ -7,8 +7,9 @@ import io
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
@@ -19,8 +20,10 @@ from isal.igzip_lib import IsalError
 from batches.errors import DamagedPage
 
 UNPACKING_ERROR: type[Exception] = IsalError  # type: ignore[assignment]  # declared as a value there
+REMOTE_SCHEME = "s3://"
 INPUT_BYTES = 64 * 2**10
 COPY_BYTES = 2**20
+LONG_BYTES = 64 * 2**20  # of a member that is not fetched whole before it is asked for
 MOST_BYTES_IN_MEMORY = 32 * 2**20  # of a member that is unpacked to be read here and there: the rest goes to disk
 
 
@@ -43,11 +46,65 @@ class Page:
         return self.member if self.pages == 1 else f"{self.member}#{self.number}"
 
 
-class Archive:
-    """An open archive. Reads with pread, not mmap: a file that shrinks under a mapping kills the process."""
+@dataclass(frozen=True, slots=True)
+class ArchiveFacts:
+    """What tells whether an archive is still the one that was seen before."""
+
+    size_bytes: int
+    changed_ns: int  # 0 of one in a storage: it is written once
+
+
+class _LocalFile:
+    """A file of this machine. Reads with pread, not mmap: a file that shrinks under a mapping kills the process."""
 
     def __init__(self, path: Path | str) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.size_bytes = os.fstat(descriptor).st_size
+        self.pread = partial(os.pread, descriptor)
+        self.close = partial(os.close, descriptor)
+
+    def expect(self, spans: Iterable[tuple[int, int]]) -> None:
+        """It is all here."""
+
+
+def is_remote(location: Path | str) -> bool:
+    """Whether the archive at ``location`` lies in an S3 storage, and not in a folder."""
+    return str(location).startswith(REMOTE_SCHEME)
+
+
+def facts_of(location: Path | str) -> ArchiveFacts:
+    """Return what is known of the archive at ``location``.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StorageUnreachable, StorageRefused: nobody knows at the moment.
+    """
+    if is_remote(location):
+        from batches.storage_ranges import facts_of_remote
+
+        return ArchiveFacts(facts_of_remote(str(location)).size_bytes, 0)
+    status = Path(location).stat()
+    return ArchiveFacts(status.st_size, status.st_mtime_ns)
+
+
+class Archive:
+    """An open archive."""
+
+    def __init__(self, location: Path | str) -> None:
+        """Open the archive at ``location``: a path, or an address such as ``s3://bucket/name``.
+
+        Raises:
+            OSError: it is not there, or cannot be opened.
+            StorageUnreachable, StorageRefused: its storage does not answer, or not to us. Every method may raise it.
+        """
+        if is_remote(location):
+            from batches.storage_ranges import RangedFile  # loaded by the first one: most sites have none
+
+            self._file: _LocalFile | RangedFile = RangedFile(str(location))
+        else:
+            self._file = _LocalFile(location)
+        self.size_bytes = self._file.size_bytes
+        self.pread = self._file.pread
 
     def __enter__(self) -> Self:
         return self
@@ -56,7 +113,15 @@ class Archive:
         self.close()
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        self._file.close()
+
+    def expect(self, pages: Iterable[Page]) -> None:
+        """Fetch ``pages`` in one go, if they are elsewhere. Long members are left: they are read here and there."""
+        self._file.expect((page.packed_bytes, page.offset) for page in pages if page.packed_bytes <= LONG_BYTES)
+
+    def as_file(self, buffer_bytes: int) -> BinaryIO:
+        """Return all of the archive as a file, to be read no longer than this archive is open."""
+        return cast(BinaryIO, io.BufferedReader(_Span(self.pread, 0, self.size_bytes), buffer_bytes))
 
     def read(self, page: Page) -> bytes:
         """Return the bytes of ``page``, checked.
@@ -87,7 +152,8 @@ class Archive:
             DamagedPage: it is not what the directory declares.
         """
         if page.method == zipfile.ZIP_STORED:
-            file = cast(BinaryIO, io.BufferedReader(_StoredMember(self._descriptor, page), INPUT_BYTES))
+            span = _Span(self.pread, page.offset, page.size_bytes)
+            file = cast(BinaryIO, io.BufferedReader(span, INPUT_BYTES))
             pieces = iter(lambda: file.read(COPY_BYTES), b"") if verify else None
         else:
             file = cast(BinaryIO, tempfile.SpooledTemporaryFile(MOST_BYTES_IN_MEMORY))  # noqa: SIM115 - the caller's
@@ -104,7 +170,7 @@ class Archive:
     def _unpack(self, page: Page, size_bytes: int) -> bytes:
         """Return the first ``size_bytes`` of ``page``, or one byte more where it goes on though it should end there."""
         if page.method == zipfile.ZIP_STORED:
-            return os.pread(self._descriptor, size_bytes, page.offset)
+            return self.pread(size_bytes, page.offset)
         return b"".join(self._unpack_pieces(page, size_bytes + 1))
 
     def _unpack_pieces(self, page: Page, missing: int) -> Iterator[bytes]:
@@ -112,7 +178,7 @@ class Archive:
         unpacker = isal_zlib.decompressobj(-15)
         offset, end = page.offset, page.offset + page.packed_bytes
         while missing > 0 and offset < end:
-            packed = os.pread(self._descriptor, min(INPUT_BYTES, end - offset), offset)
+            packed = self.pread(min(INPUT_BYTES, end - offset), offset)
             if not packed:
                 break
             offset += len(packed)
@@ -124,11 +190,11 @@ class Archive:
             yield piece
 
 
-class _StoredMember(io.RawIOBase):
-    """A stored member of an open archive, read in place."""
+class _Span(io.RawIOBase):
+    """Some of the bytes of an open archive, read in place: a stored member, or all."""
 
-    def __init__(self, descriptor: int, page: Page) -> None:
-        self._descriptor, self._start, self._size = descriptor, page.offset, page.size_bytes
+    def __init__(self, pread: Callable[[int, int], bytes], start: int, size: int) -> None:
+        self._pread, self._start, self._size = pread, start, size
         self._position = 0
 
     def readable(self) -> bool:
@@ -143,7 +209,7 @@ class _StoredMember(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # of all that can be written to
         length = max(0, min(len(buffer), self._size - self._position))
-        content = os.pread(self._descriptor, length, self._start + self._position)
+        content = self._pread(length, self._start + self._position)
         buffer[: len(content)] = content
         self._position += len(content)
         return len(content)

@@ -1,16 +1,15 @@
 """Reads the directory of a stranger's ZIP, once and whole: what is dangerous is refused before a page is touched."""
 
-import os
 import re
 import stat
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
-from batches.archive import Page
+from batches.archive import Archive, Page
 from batches.entries import BrokenList, Entry, Listing
 from batches.errors import ArchiveRefused
 
@@ -43,20 +42,20 @@ _ABSOLUTE = re.compile("/|[A-Za-z]:")
 _DIGITS = re.compile(r"(\d+)")
 
 
-def index_archive(path: Path, *, name: str = "") -> tuple[Page, ...]:
-    """Return the members of the ZIP ``path`` in natural order of their names, a page each; known junk is left out.
+def index_archive(location: Path | str, *, name: str = "") -> tuple[Page, ...]:
+    """Return the members of a ZIP in natural order of their names, a page each; known junk is left out.
 
     Every other file counts as a page, whatever its name: what is no picture is set aside when it is read,
     so that nothing is lost without a word. What holds several pages is divided by ``divide_members``.
 
     Args:
-        path: where the ZIP lies.
+        location: where the ZIP lies, as ``Archive`` takes it.
         name: what its owner calls it; the file's own name when that is empty.
 
     Raises:
         ArchiveRefused: it is no ZIP, broken, empty or dangerous; the sentence names the member.
     """
-    members = index_members(path, name=name)
+    members = index_members(location, name=name)
     for member in members:
         if _suffix(member.member) in ARCHIVE_SUFFIXES:
             sentence = "is an archive inside the ZIP; unpack it, and pack the scans themselves as one ZIP"
@@ -67,26 +66,50 @@ def index_archive(path: Path, *, name: str = "") -> tuple[Page, ...]:
     return members
 
 
-def index_members(path: Path, *, name: str = "", wanted: str = "the scanned pages") -> tuple[Page, ...]:
+def index_members(location: Path | str, *, name: str = "", wanted: str = "the scanned pages") -> tuple[Page, ...]:
     """Return the members of any ZIP, as ``index_archive`` does; ``wanted`` says what should be in it."""
-    name = name or path.name
+    name = name or PurePosixPath(location).name
+    with _opened(location, name) as archive, archive.as_file(LIST_BUFFER_BYTES) as file:
+        begins_as_zip = (first := file.read(len(LOCAL_SIGNATURE))) == LOCAL_SIGNATURE
+        if not first:
+            raise ArchiveRefused(f"{name} is empty (0 bytes); give the ZIP with {wanted}", code="archive_empty")
+        try:
+            return _index(archive, Listing(file))
+        except BrokenList as error:
+            if begins_as_zip:
+                raise _truncated(name, f"{error}") from error
+            raise ArchiveRefused(f"{name} is not a ZIP file; give {wanted} as one ZIP", details=f"{error}") from error
+
+
+def list_entries(location: Path | str) -> dict[str, Entry]:
+    """Return what the list of a ZIP says of its files, by name, if it was indexed before: this reads its end only.
+
+    Raises:
+        ArchiveRefused: it is not there any more, or no ZIP.
+    """
+    name = PurePosixPath(location).name
+    with _opened(location, name) as archive, archive.as_file(LIST_BUFFER_BYTES) as file:
+        try:
+            return {entry.name: entry for entry in Listing(file)}
+        except BrokenList as error:
+            raise _truncated(name, f"{error}") from error
+
+
+def locate_entry(location: Path | str, entry: Entry) -> Page:
+    """Return where a file of the ZIP lies; raises ArchiveRefused as ``index_archive`` does."""
+    _refuse_dangerous(entry)
+    with _opened(location, PurePosixPath(location).name) as archive:
+        return _locate(archive, entry)
+
+
+@contextmanager
+def _opened(location: Path | str, name: str) -> Iterator[Archive]:
     try:
-        with path.open("rb", buffering=LIST_BUFFER_BYTES) as file:
-            return _index_file(file, name, wanted)
+        archive = Archive(location)
     except FileNotFoundError as error:
         raise ArchiveRefused(f"{name}: there is no such file any more", code="archive_missing") from error
-
-
-def _index_file(file: BinaryIO, name: str, wanted: str) -> tuple[Page, ...]:
-    begins_as_zip = (first := file.read(len(LOCAL_SIGNATURE))) == LOCAL_SIGNATURE
-    if not first:
-        raise ArchiveRefused(f"{name} is empty (0 bytes); give the ZIP with {wanted}", code="archive_empty")
-    try:
-        return _index(file.fileno(), Listing(file))
-    except BrokenList as error:
-        if begins_as_zip:
-            raise _truncated(name, f"{error}") from error
-        raise ArchiveRefused(f"{name} is not a ZIP file; give {wanted} as one ZIP", details=f"{error}") from error
+    with archive:
+        yield archive
 
 
 def _truncated(name: str, cause: str) -> ArchiveRefused:
@@ -94,7 +117,7 @@ def _truncated(name: str, cause: str) -> ArchiveRefused:
     return ArchiveRefused(sentence, code="archive_truncated", details=cause)
 
 
-def _index(descriptor: int, listing: Listing) -> tuple[Page, ...]:
+def _index(archive: Archive, listing: Listing) -> tuple[Page, ...]:
     placed: list[tuple[int, Page]] = []
     seen: set[str] = set()
     for entry in listing:
@@ -104,9 +127,9 @@ def _index(descriptor: int, listing: Listing) -> tuple[Page, ...]:
             raise _unsafe(entry, "is there twice; give every page a name of its own")
         seen.add(entry.name)
         _refuse_dangerous(entry)
-        placed.append((entry.offset, _locate(descriptor, entry)))
+        placed.append((entry.offset, _locate(archive, entry)))
     members = [member for _, member in placed]
-    _refuse_too_much(descriptor, members)
+    _refuse_too_much(archive, members)
     _refuse_overlaps(placed, listing.start)
     pages = (member for member in members if not is_junk(member.member))
     return tuple(sorted(pages, key=lambda page: natural_key(page.member)))
@@ -140,11 +163,11 @@ def _suffix(name: str) -> str:
     return f".{suffix.lower()}" if stem else ""
 
 
-def _refuse_too_much(descriptor: int, members: Sequence[Page]) -> None:
+def _refuse_too_much(archive: Archive, members: Sequence[Page]) -> None:
     if not members:
         raise ArchiveRefused("The ZIP is empty: there is no file in it; pack it again", code="archive_empty")
     unpacked = sum(member.size_bytes for member in members)
-    ratio = unpacked / os.fstat(descriptor).st_size
+    ratio = unpacked / archive.size_bytes
     if unpacked > SUSPICIOUS_BYTES and ratio > SUSPICIOUS_RATIO:
         sentence = f"The ZIP would unpack to {ratio:.0f} times its size, which scans do not; pack the scans as they are"
         raise ArchiveRefused(sentence, code="bomb")
@@ -209,10 +232,10 @@ def _shown(name: str) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def _locate(descriptor: int, entry: Entry) -> Page:
+def _locate(archive: Archive, entry: Entry) -> Page:
     """Return where the file lies, once its own header has confirmed what the list says of it."""
     length = LOCAL_HEADER.size + len(entry.raw_name)
-    header = os.pread(descriptor, length, entry.offset) if entry.offset < MOST_OFFSET else b""
+    header = archive.pread(length, entry.offset) if entry.offset < MOST_OFFSET else b""
     if len(header) < LOCAL_HEADER.size or not header.startswith(LOCAL_SIGNATURE):
         raise _truncated(_shown(entry.name), "there is no header where the directory says")
     _, flags, method, name_bytes, extra_bytes = LOCAL_HEADER.unpack_from(header)

@@ -14,12 +14,8 @@ class Folders:
     var: Path
 
     def upload(self, batch_id: UUID) -> Path:
-        """Return where the ZIP lies while it arrives and until its batch is done."""
+        """Return where the ZIP lies while it arrives and until its batch is done; then storage.py knows."""
         return self.var / "uploads" / f"{batch_id}.zip"
-
-    def archived(self, batch_id: UUID) -> Path:
-        """Return where an uploaded ZIP lies when its batch is done."""
-        return self.var / "archives" / f"{batch_id}.zip"
 
     def results(self, batch_id: UUID) -> Path:
         """Return the folder of the CSV files, which stay."""

@@ -13,10 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from threading import BoundedSemaphore
 
-from batches.archive import Archive, Page
-from batches.directory import index_archive
+from batches.archive import Archive, ArchiveFacts, Page, facts_of
+from batches.directory import list_entries, locate_entry
+from batches.entries import Entry
 from batches.errors import ArchiveRefused, PageGone, PageUnusable
 from batches.models import Batch
+from batches.storage_ranges import hurried
 from omr.errors import PageError
 
 SHOWN_BY_BROWSERS: Mapping[bytes, str] = {
@@ -51,35 +53,40 @@ class Picture:
     media_type: str
 
 
+@hurried()
 def find_page(batch: Batch, file_name: str) -> Page:
     """Return where the page of the sheet ``file_name`` lies in the batch's archive.
 
     Raises:
         PageGone: the archive is not there any more, or it is another one than that which was read.
+        StorageUnreachable, StorageRefused: where it lies does not answer.
     """
+    location = batch.archive_path
     try:
-        facts = batch.archive.stat()
-        pages = _index(batch.archive, facts.st_size, facts.st_mtime_ns)
+        entries = _entries(location, facts_of(location))
+        if file_name in entries:
+            return locate_entry(location, entries[file_name])
+        member, _, number = file_name.rpartition("#")
+        if member in entries and number.isdecimal():
+            page = locate_entry(location, entries[member])
+            return replace(page, number=int(number), pages=max(2, int(number)))
     except (OSError, ArchiveRefused) as error:
         raise PageGone(f"{file_name} cannot be shown: the ZIP of this batch is not there any more") from error
-    if file_name in pages:
-        return pages[file_name]
-    member, _, number = file_name.rpartition("#")
-    if member in pages and number.isdecimal():
-        return replace(pages[member], number=int(number), pages=max(2, int(number)))
     raise PageGone(f"{file_name} is not in the ZIP of this batch any more; somebody has put another one there")
 
 
 @lru_cache(maxsize=ARCHIVES_REMEMBERED)
-def _index(path: Path, size_bytes: int, changed_ns: int) -> dict[str, Page]:  # noqa: ARG001 - they make it another file
-    return {page.member: page for page in index_archive(path)}
+def _entries(location: str, facts: ArchiveFacts) -> dict[str, Entry]:  # noqa: ARG001 - they make it another file
+    return list_entries(location)
 
 
+@hurried()
 def read_picture(batch: Batch, page: Page) -> Picture:
     """Return ``page`` of the batch's archive.
 
     Raises:
         PageGone: the archive went while it was read.
+        StorageUnreachable, StorageRefused: where it lies does not answer.
         PageUnusable: it is no picture, or it cannot be shown.
     """
     try:
@@ -95,13 +102,13 @@ def read_picture(batch: Batch, page: Page) -> Picture:
 
 
 def _read(batch: Batch, page: Page) -> bytes:
-    with Archive(batch.archive) as archive:
+    with Archive(batch.archive_path) as archive:
         is_shown = archive.read_first(page, SIGNATURE_BYTES).startswith(tuple(SHOWN_BY_BROWSERS))
         return archive.read(page) if is_shown and page.size_bytes <= MOST_BYTES_AS_THEY_ARE else b""
 
 
 def _convert(batch: Batch, page: Page) -> bytes:
-    order = json.dumps({"archive": str(batch.archive), "page": asdict(page)}).encode()
+    order = json.dumps({"archive": batch.archive_path, "page": asdict(page)}).encode()
     command = (sys.executable, "-m", CONVERTER)
     with _converters:
         try:

@@ -14,13 +14,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from batches import wording
+from batches.archive import facts_of
 from batches.covers import CODE, NO_COVER, name_pages
-from batches.errors import BatchCancelled, CodesRefused, WrongState
+from batches.errors import BatchCancelled, CodesRefused, StorageRefused, StorageUnreachable, WrongState
 from batches.folders import site_folders
 from batches.models import Answer, ArchiveKind, Batch, BatchStatus, SheetTemplate
 from batches.page_index import read_index
 from batches.reports import ending_report, waiting_report, waits_for
 from batches.sharing import give_defaults
+from batches.storage import archives_of, remove_archive
+from batches.storage_ranges import hurried
 from progress import log as progress_log
 from progress.connection import AWAY
 from progress.events import ProcessingStage
@@ -141,6 +144,7 @@ def retry_batch(batch: Batch, *, by: AbstractUser, covers: Mapping[str, str] | N
     publish_progress(batch.pk, waiting_report(batch, message))
 
 
+@hurried()
 def refuse_retry(batch: Batch, covers: Mapping[str, str]) -> None:
     """Raise WrongState, with the reason, unless ``batch`` can go on with what is said of its ``covers``."""
     if batch.status == BatchStatus.COMPLETED and not covers:
@@ -149,9 +153,14 @@ def refuse_retry(batch: Batch, covers: Mapping[str, str]) -> None:
         raise WrongState(f"{batch} is {batch.status}: only a batch that has ended can go on")
     if batch.has_refused_upload:
         raise WrongState(f"{batch} cannot go on with this ZIP: upload the mended one as a new batch")
-    if not batch.archive.is_file():
-        raise WrongState(f"{batch}: its ZIP {batch.file_name} is not there any more; give it again as a new batch")
-    if batch.archive_kind == ArchiveKind.UPLOADED and batch.archive.stat().st_size != batch.size_bytes:
+    try:
+        size_bytes = facts_of(batch.archive_path).size_bytes
+    except FileNotFoundError as error:
+        sentence = f"{batch}: its ZIP {batch.file_name} is not there any more; give it again as a new batch"
+        raise WrongState(sentence) from error
+    except (StorageUnreachable, StorageRefused) as error:
+        raise WrongState(f"{batch} cannot go on now. {error.message}") from error
+    if batch.archive_kind == ArchiveKind.UPLOADED and size_bytes != batch.size_bytes:
         raise WrongState(f"{batch}: its ZIP {batch.file_name} arrived only in part; upload it again")
 
 
@@ -211,13 +220,18 @@ def delete_batch(batch: Batch, *, by: AbstractUser) -> None:
     Can be repeated when it was cut short: the batch's own row goes last.
 
     Raises:
-        WrongState: a runner works on it.
+        WrongState: a runner works on it; or where its ZIP lies does not answer, and nothing was deleted.
     """
     holder = f"delete {uuid.uuid4()}"
     if not batch.take_lease(holder, LEASE):
         raise WrongState(f"{batch} is being processed: cancel it first")
     logger.info("delete", batch_id=str(batch.pk), by=by.get_username())
-    _delete_files(batch)
+    try:
+        _delete_archive(batch)
+    except (StorageUnreachable, StorageRefused) as error:
+        batch.release_lease(holder)
+        raise WrongState(f"{batch} was not deleted. {error.message}") from error
+    _delete_folders(batch)
     with suppress(*AWAY):
         progress_log.forget(batch.pk)
     # By hand, children first: what cascades would collect every answer in memory.
@@ -228,9 +242,14 @@ def delete_batch(batch: Batch, *, by: AbstractUser) -> None:
         batch.delete()
 
 
-def _delete_files(batch: Batch) -> None:
+@hurried()
+def _delete_archive(batch: Batch) -> None:
+    if batch.archive_kind == ArchiveKind.UPLOADED:
+        for location in archives_of(batch.pk, batch.archive_path):
+            remove_archive(location)
+
+
+def _delete_folders(batch: Batch) -> None:
     folders = site_folders()
     for folder in (folders.work(batch.pk), folders.results(batch.pk)):
         shutil.rmtree(folder, ignore_errors=True)
-    for file in (folders.upload(batch.pk), folders.archived(batch.pk)):
-        file.unlink(missing_ok=True)

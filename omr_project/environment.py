@@ -102,6 +102,25 @@ def redis_address(raw: str) -> str:
     return raw
 
 
+def bucket_address(raw: str) -> str:
+    """Return ``raw`` if it is empty or names a bucket, and perhaps a folder in it."""
+    if raw and not _BUCKET.fullmatch(raw):
+        raise ValueError(raw)
+    return raw.rstrip("/")
+
+
+_BUCKET = re.compile(r"s3://[a-zA-Z0-9._-]+(/[^/?#@:]+)*/?")
+
+
+def archive_storage(address: str, folder: Path) -> dict[str, Any]:
+    """Return Django's description of the storage at the bucket's ``address``; of one in ``folder`` when it is empty."""
+    if not address:
+        options: dict[str, Any] = {"location": folder, "allow_overwrite": True}
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    return {"BACKEND": "batches.storage_bucket.ArchiveBucket", "OPTIONS": {"bucket_name": bucket, "location": prefix}}
+
+
 def time_zone(raw: str) -> str:
     """Return ``raw`` if it names a time zone (ZoneInfoNotFoundError is a KeyError)."""
     return ZoneInfo(raw).key

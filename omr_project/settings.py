@@ -1,5 +1,6 @@
 """Every setting of the site. Each environment variable has a default that works on a laptop."""
 
+import os
 import sys
 import warnings
 from datetime import timedelta
@@ -7,6 +8,8 @@ from pathlib import Path
 
 from omr_project.environment import (
     ENV,
+    archive_storage,
+    bucket_address,
     database_config,
     flag,
     names,
@@ -116,6 +119,23 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
     }
+
+# --- Finished archives ------------------------------------------------------------------------------------------------
+
+# Empty: the folder "archives" below VAR_DIR. Who asks there, and where, the variables of every S3 program say.
+ARCHIVE_STORAGE = read("ARCHIVE_STORAGE", bucket_address, "", expects="empty, or an address such as s3://bucket/folder")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "archives": archive_storage(ARCHIVE_STORAGE, VAR_DIR / "archives"),
+}
+# What was read of archives in a bucket stays on this machine as long as there is room. Those that read them load no
+# settings: they find these two in the environment.
+ARCHIVE_CACHE_DIR = read(
+    "ARCHIVE_CACHE_DIR", Path, str(VAR_DIR / "cache" / "archives"), expects="a folder that can be written"
+)
+ARCHIVE_CACHE_GB = read("ARCHIVE_CACHE_GB", whole(at_least=1), "20", expects="a whole number of GB, 1 or more")
+os.environ |= {"ARCHIVE_CACHE_DIR": str(ARCHIVE_CACHE_DIR), "ARCHIVE_CACHE_GB": str(ARCHIVE_CACHE_GB)}
 
 # --- Redis ------------------------------------------------------------------------------------------------------------
 
@@ -267,6 +287,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "axes": {"level": "WARNING"},
+        # At DEBUG they write down requests with their signatures.
+        **{name: {"level": "WARNING"} for name in ("boto3", "botocore", "s3transfer", "urllib3")},
         "daphne": {"level": "WARNING"},
         "django.server": {"level": "WARNING"},
         # Two lines a request are for machines; on a console they would bury what the batches do.

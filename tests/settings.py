@@ -9,7 +9,10 @@ _folder = tempfile.mkdtemp(prefix="omr-tests-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["VAR_DIR"] = _folder
 os.environ["LOG_LEVEL"] = "WARNING"
-for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "METRICS_TOKEN", "FRONT_END_ORIGINS"):
+for name in (
+    *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "METRICS_TOKEN", "FRONT_END_ORIGINS"),
+    *("ARCHIVE_STORAGE", "ARCHIVE_CACHE_DIR", "ARCHIVE_CACHE_GB"),
+):
     os.environ[name] = ""  # set, so that a .env file of the checkout does not count either
 
 from omr_project.settings import *  # noqa: E402, F403

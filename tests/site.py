@@ -27,6 +27,7 @@ class Site:
     @property
     def env(self) -> dict[str, str]:
         own = {"VAR_DIR": str(self.var), "DATABASE_URL": "", "REDIS_URL": ""}
+        own |= {"ARCHIVE_CACHE_DIR": "", "ARCHIVE_CACHE_GB": ""}  # of this process: its settings put them there
         own |= {"DJANGO_SETTINGS_MODULE": "omr_project.settings"}  # not those of the tests' own process
         return os.environ | own | self.environment
 

@@ -1,11 +1,10 @@
 """The stage that leaves nothing behind but results."""
 
 from contextlib import suppress
-from pathlib import Path
 
 from batches import wording
-from batches.folders import site_folders
-from batches.models import ArchiveKind, Batch
+from batches.models import ArchiveKind
+from batches.pipeline.archiving import archive_zip
 from batches.pipeline.run import Run
 from progress import connection
 
@@ -18,18 +17,9 @@ def clean_up(run: Run) -> None:
     run.begin(wording.CLEANING)
     kept = "kept"
     if run.batch.archive_kind == ArchiveKind.UPLOADED:
-        _archive(run.batch, site_folders().archived(run.batch.pk))
+        archive_zip(run.batch, alive=run.check)
         kept = "archived"
     with suppress(*connection.AWAY):  # the hash then goes by its own lifetime
         connection.client().delete(run.results.key)
     run.workspace.remove()
     run.finish(wording.cleaned(run.batch.group_count, kept))
-
-
-def _archive(batch: Batch, target: Path) -> None:
-    """Move the ZIP. The row is written last: cut short in between, the next attempt finds the ZIP moved already."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if batch.archive != target and batch.archive.exists():
-        batch.archive.replace(target)
-    batch.archive_path = str(target)
-    batch.save(update_fields=["archive_path"])

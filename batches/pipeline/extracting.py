@@ -18,12 +18,13 @@ def extract(run: Run) -> None:
         ArchiveRefused: it cannot be opened safely.
     """
     run.begin(wording.EXTRACTING)
-    archive = run.batch.archive
-    members = index_archive(archive, name=run.batch.file_name)
+    members = index_archive(run.batch.archive_path, name=run.batch.file_name)
     verdicts = _gate(run, members)
     pages = divide_members(members, [verdict.pages for verdict in verdicts])
     surely = tuple(verdict.kind is PageKind.SHEET for verdict in verdicts for _ in range(verdict.pages))
-    run.workspace.write_index(ArchiveIndex(pages=pages, surely_sheets=surely, fingerprint=fingerprint(archive)))
+    run.workspace.write_index(
+        ArchiveIndex(pages=pages, surely_sheets=surely, fingerprint=fingerprint(run.batch.archive_path))
+    )
     run.batch.page_count, run.batch.sheet_count = len(pages), sum(surely)
     run.finish(wording.extracted(len(pages)))
 

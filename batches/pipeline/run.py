@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from batches.archive import Page
 from batches.errors import BatchCancelled
 from batches.models import COUNT_FIELDS, Batch
+from batches.pipeline.archiving import archive_for_workers
 from batches.pipeline.lease import Lease
 from batches.pipeline.workspace import Workspace
 from batches.reports import report_of
@@ -108,12 +109,18 @@ class Run:
 
     def chunks(self, pages: Sequence[tuple[int, Page]]) -> Iterator[Chunk]:
         """Give ``pages``, each with its position in the index, in portions for workers."""
+        archive = self._archive_for_workers()
         fair = len(pages) // (self.workers.width * CHUNKS_A_WORKER)
         size = min(max(fair, SMALLEST_CHUNK), LARGEST_CHUNK)
         for start in range(0, len(pages), size):
             yield Chunk(
-                archive=self.batch.archive_path,
+                archive=archive,
                 template=self.template,
                 pages=tuple(pages[start : start + size]),
                 results=self.results,
             )
+
+    def _archive_for_workers(self) -> str:
+        if not self.workers.are_elsewhere:
+            return self.batch.archive_path
+        return archive_for_workers(self.batch, alive=self.check)

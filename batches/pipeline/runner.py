@@ -37,7 +37,7 @@ from batches.pipeline.organizing_qr import organize
 from batches.pipeline.processing_sheets import process_sheets
 from batches.pipeline.run import Interrupted, Run
 from batches.pipeline.uploading import upload
-from batches.pipeline.workspace import Workspace, fingerprint
+from batches.pipeline.workspace import Workspace, fingerprint, is_same_archive
 from batches.reports import ending_report
 from batches.workers.base import Place, Workers
 from batches.workers.records import Form
@@ -235,8 +235,11 @@ def _refuse_changed(batch: Batch, workspace: Workspace) -> None:
     """Refuse to go on with an archive that is not the one whose pages are known."""
     if not batch.has_finished(ProcessingStage.EXTRACTING) or batch.has_finished(ProcessingStage.LOADING_DATABASE):
         return
-    if not batch.archive.is_file():
-        raise ArchiveRefused(f"{batch.archive_path} is not there any more; put it back", code="archive_missing")
-    if fingerprint(batch.archive) != workspace.read_index().fingerprint:
+    try:
+        seen = fingerprint(batch.archive_path)
+    except FileNotFoundError as error:
+        sentence = f"{batch.archive_path} is not there any more; put it back"
+        raise ArchiveRefused(sentence, code="archive_missing") from error
+    if not is_same_archive(seen, workspace.read_index().fingerprint):
         sentence = f"{batch.file_name} was changed since its pages were listed; give it again as a new batch"
         raise ArchiveRefused(sentence, code="archive_changed")

@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from batches.archive import facts_of
 from batches.page_index import ArchiveIndex, index_file, read_index
 from progress.events import ProcessingStage
 
@@ -140,7 +141,17 @@ def write_aside(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def fingerprint(archive: Path) -> tuple[int, int]:
-    """Return what tells whether ``archive`` is still the file that was indexed."""
-    status = archive.stat()
-    return status.st_size, status.st_mtime_ns
+def fingerprint(location: str) -> tuple[int, int]:
+    """Return what tells whether the archive at ``location`` is still the one that was indexed.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        StorageUnreachable, StorageRefused: nobody knows at the moment.
+    """
+    facts = facts_of(location)
+    return facts.size_bytes, facts.changed_ns
+
+
+def is_same_archive(seen: tuple[int, int], indexed: tuple[int, int]) -> bool:
+    """Whether two fingerprints are of the same archive; one that went into a storage has lost its time of change."""
+    return seen[0] == indexed[0] and (seen[1] == indexed[1] or 0 in (seen[1], indexed[1]))

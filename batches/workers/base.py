@@ -79,6 +79,9 @@ Verdicts = tuple[Verdict, ...]
 class Workers(Protocol):
     """Where readings run."""
 
+    are_elsewhere: bool
+    """Whether they may run on other machines, and open the archive there."""
+
     @property
     def width(self) -> int:
         """How many chunks are worked on at once."""

@@ -45,6 +45,8 @@ class WorkerFault(Exception):
 class CeleryWorkers:
     """The Celery workers that listen at one Redis, shared by all threads of the runner."""
 
+    are_elsewhere = True
+
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._app = make_app(exchange.redis_url)

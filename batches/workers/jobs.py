@@ -1,7 +1,8 @@
 """What a worker does with one chunk. Loaded by workers only: this is where numpy and OpenCV come in."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from batches.archive import Page
@@ -32,7 +33,7 @@ def run_job(job: Job, chunk: Chunk) -> Verdicts:
 def gate_chunk(chunk: Chunk) -> Verdicts:
     """Return for each member whether its first bytes show that it is surely a sheet, and how many pages it has."""
     template = _form(chunk.template).template
-    with Pictures(chunk.archive) as pictures:
+    with _opened(chunk) as pictures:
         return tuple(_gate(pictures, page, template) for _, page in chunk.pages)
 
 
@@ -49,7 +50,7 @@ def _gate(pictures: Pictures, page: Page, template: Template) -> Verdict:
 def judge_candidates(chunk: Chunk) -> Verdicts:
     """Return for each page, read whole, whether it is a cover, a sheet or neither."""
     template = _form(chunk.template).template
-    with Pictures(chunk.archive) as pictures:
+    with _opened(chunk) as pictures:
         return tuple(_judge(pictures, page, template) for _, page in chunk.pages)
 
 
@@ -81,7 +82,7 @@ def _is_sheet(content: bytes, template: Template) -> bool:
 def read_sheets(chunk: Chunk) -> Verdicts:
     """Read each page and put the records into Redis, in the chunk's own field."""
     form = _form(chunk.template)
-    with Pictures(chunk.archive) as pictures:
+    with _opened(chunk) as pictures:
         records = [_read(pictures, index, page, form) for index, page in chunk.pages]
     store_records(chunk, records)
     return tuple(
@@ -95,6 +96,13 @@ def _read(pictures: Pictures, index: int, page: Page, form: Form) -> PageRecord:
         return form.record(index, read_page(pictures.read(page), form.template))
     except PageError as error:
         return PageRecord.of_error(index, error)
+
+
+@contextmanager
+def _opened(chunk: Chunk) -> Iterator[Pictures]:
+    with Pictures(chunk.archive) as pictures:
+        pictures.archive.expect(page for _, page in chunk.pages)
+        yield pictures
 
 
 @lru_cache(maxsize=8)

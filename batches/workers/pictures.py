@@ -18,8 +18,9 @@ SIGNATURE_WITHIN = 1024
 class Pictures:
     """An open archive. Keeps the last file of several pages open: the pages of a chunk are neighbours."""
 
-    def __init__(self, path: Path | str) -> None:
-        self.archive = Archive(path)
+    def __init__(self, location: Path | str) -> None:
+        """Open the archive at ``location``; raises as ``Archive`` does."""
+        self.archive = Archive(location)
         self._member = ""
         self._open: _Tiff | _Pdf | None = None
 

@@ -31,6 +31,8 @@ class _Attempt:
 class PoolWorkers:
     """A pool of processes, shared by all threads of the parent."""
 
+    are_elsewhere = False
+
     def __init__(self, processes: int) -> None:
         self.width = processes
         self._lock = threading.Lock()

@@ -10,6 +10,7 @@ class SerialWorkers:
     """Does everything in the calling thread."""
 
     width = 1
+    are_elsewhere = False
 
     def run(
         self, job: Job, chunks: Iterable[Chunk], *, on_wait: Callable[[], None]

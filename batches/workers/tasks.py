@@ -133,7 +133,7 @@ def _do(order: Order) -> Outcome:
 
 
 def _require_archive(chunk: Chunk) -> None:
-    """Raise ArchiveRefused unless this machine can open the archive."""
+    """Raise ArchiveRefused (StorageUnreachable, StorageRefused) unless this machine can open the archive."""
     try:
         Archive(chunk.archive).close()
     except OSError as error:

@@ -7,6 +7,7 @@ import pytest
 
 from batches.folders import site_folders
 from batches.models import Answer, BatchStatus, Sheet
+from batches.storage import location_of
 from progress import connection, log
 from progress.models import ProgressEvent
 from tests.batches.archives import (
@@ -162,7 +163,7 @@ def test_an_uploaded_zip_is_archived(tmp_path: Path) -> None:
     events = process(batch)
 
     assert events[-2].message.endswith("zip=archived")
-    assert batch.archive == site_folders().archived(batch.pk)
+    assert batch.archive_path == location_of(batch.pk)
     assert batch.archive.is_file()
     assert not site_folders().upload(batch.pk).exists()
 

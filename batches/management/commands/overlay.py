@@ -100,7 +100,7 @@ def _read_sheet(batch_id: str, name: str | None) -> _Read:
             f"{sheet} was set aside, so there is nothing to draw: {sheet.error_message}", returncode=FAILED
         )
     page = find_page(batch, sheet.file_name)
-    with Pictures(batch.archive) as pictures:
+    with Pictures(batch.archive_path) as pictures:
         return _Read(pictures.read(page), template, reading, sheet.doubtful_fields)
 
 
