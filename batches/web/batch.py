@@ -9,7 +9,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from batches.models import Batch, BatchStatus, Right
-from batches.permissions import get_batch_for, may, signed_in
+from batches.permissions import get_batch_for, is_owner, may, signed_in
 from batches.reports import waits_for
 from batches.tallies import read_tallies
 from batches.web.covers import cover_rows
@@ -37,6 +37,7 @@ def show_batch(request: HttpRequest, batch_id: str) -> HttpResponse:
     seq = latest.seq if latest else 0
     lines = read_tail(batch, seq)
     context = {"lines": lines, "seq": seq, "log_lines": LOG_LINES, "elapsed": clock(_elapsed(latest))}
+    context["may_share"] = is_owner(request.user, batch)
     return render(request, "batches/batch.html", _parts(request, batch, latest) | context)
 
 

@@ -204,3 +204,12 @@ def test_both_pages_say_that_nothing_is_shared_and_hold_no_script_or_style(clien
         shown = client.get(url).content.decode()
         assert words in shown
         assert " style=" not in shown
+
+
+def test_the_page_of_a_batch_leads_its_owner_to_its_sharing_and_nobody_else(client: Client) -> None:
+    batch = a_batch()
+    shared_with(batch, a_user("eve"), Right.OPERATOR)
+    link = f'href="/batches/{batch.pk}/sharing"'
+
+    assert link in entered(client).get(f"/batches/{batch.pk}").content.decode()
+    assert link not in entered(client, a_user("eve")).get(f"/batches/{batch.pk}").content.decode()
