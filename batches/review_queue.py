@@ -23,7 +23,7 @@ from omr.window import Window, find_window, whole_page
 Words = str | Promise
 
 WHY: Mapping[str, Words] = {
-    "faint": _("A faint mark: darker than paper, lighter than this candidate's others"),
+    "faint": _("A faint mark: darker than paper, lighter than one that is sure"),
     "close": _("Two bubbles are dark, one of them only half"),
     "streak": _("A line runs through many bubbles"),
     "identity_blank": _("Nothing is marked here"),
@@ -48,6 +48,15 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a column of identity says now."""
+
+    name: str
+    value: str
+    seen: int | None  # the correction that this shows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One thing to decide."""
 
@@ -60,6 +69,7 @@ class Item:
     options: tuple[str, ...] = ()  # what can be marked, in print order
     window: Window | None = None  # None: it is not known where to look
     opinions: tuple[Opinion, ...] = ()  # of people who do not agree
+    identity: tuple[Known, ...] = ()  # of a whole sheet
 
     @property
     def sentence(self) -> Words:
@@ -131,8 +141,19 @@ class Queue:
             if item is not None:
                 yield item
         if (sheet.review_reasons or sheet.error_code) and history.decision is None:
-            page = whole_page(self.template, fit) if fit else None
-            yield Item(sheet=sheet, field="", why="", value="", confidence=1.0, seen=None, window=page)
+            yield self._sheet_item(values, history, fit)
+
+    def _sheet_item(self, values: SheetValues, history: History, fit: Fit | None) -> Item:
+        return Item(
+            sheet=values.sheet,
+            field="",
+            why="",
+            value="",
+            confidence=1.0,
+            seen=None,
+            window=whole_page(self.template, fit) if fit else None,
+            identity=tuple(_known(values, history, column.name) for column in self.template.identity),
+        )
 
     def _field_item(self, values: SheetValues, history: History, target: Target, fit: Fit | None) -> Item | None:
         """Return the item of one field; None when the reader has read it and it waits for somebody else."""
@@ -156,3 +177,9 @@ class Queue:
 
 def _opinion(row: Correction) -> Opinion:
     return Opinion(by=row.by_name, value=row.after)
+
+
+def _known(values: SheetValues, history: History, name: str) -> Known:
+    target = values.target(name)
+    latest = history.latest(target)
+    return Known(name=name, value=values.value(target), seen=latest.pk if latest else None)

@@ -44,6 +44,12 @@ class OpinionShape(serializers.Serializer[Any]):
     value = serializers.CharField()
 
 
+class KnownShape(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    value = serializers.CharField()
+    seen = serializers.IntegerField(allow_null=True)
+
+
 class ReviewSheet(serializers.ModelSerializer[Sheet]):
     """A sheet of which something waits."""
 
@@ -88,6 +94,7 @@ class ReviewItem(serializers.Serializer[Any]):
     options = serializers.ListField(child=serializers.CharField())
     window = WindowShape(allow_null=True)
     opinions = OpinionShape(many=True, help_text="where two people have read different things")
+    identity = KnownShape(many=True, help_text="of a whole sheet: what its columns of identity say")
 
 
 class FormColumn(serializers.Serializer[Any]):

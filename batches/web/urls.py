@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from batches.web import batch, completeness, results, views
+from batches.web import batch, completeness, results, review, views
 from batches.web.listing import list_batches
 from batches.web.sharing import share_batch, share_uploads
 
@@ -22,6 +22,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<str:batch_id>/sheets/<str:sheet_id>", results.show_sheet, name="batch-sheet"),
     path("batches/<str:batch_id>/completeness", completeness.show_completeness, name="batch-completeness"),
     path("batches/<str:batch_id>/completeness/forget", completeness.forget_expected, name="batch-expected-forget"),
+    path("batches/<str:batch_id>/review", review.show_review, name="batch-review"),
+    path("batches/<str:batch_id>/review/second-reading", review.set_second_reading, name="batch-second-reading"),
     path("batches/<str:batch_id>/cancel", views.cancel, name="batch-cancel"),
     path("batches/<str:batch_id>/sharing", share_batch, name="batch-sharing"),
     path("batches/<str:batch_id>/retry", views.retry, name="batch-retry"),

@@ -1,0 +1,172 @@
+// What waits for a person, as the API tells it, and what this person says of it.
+
+import { fetchPicture } from "./review-window.js";
+
+const AHEAD = 12; // items that are there before the last is decided
+const PICTURES_AHEAD = 3;
+
+/**
+ * @typedef {{name: string, value: string, seen: number | null}} Known
+ * @typedef {object} Item one thing to decide
+ * @property {string} sheet
+ * @property {string} field empty: the sheet as a whole
+ * @property {string} sentence why it is here
+ * @property {string} value
+ * @property {number | null} seen
+ * @property {string[]} options
+ * @property {import("./review-window.js").Window | null} window
+ * @property {{by: string, value: string}[]} opinions
+ * @property {Known[]} identity
+ * @property {{value: string, correction: number, counts: boolean} | undefined} said what this person said of it here
+ * @property {boolean | undefined} isTheirs somebody else has settled it meanwhile
+ *
+ * @typedef {{ok: true, counts: boolean} | {ok: false, status: number, detail: string, conflicts: object[]}} Answer
+ */
+
+export class ReviewQueue {
+  /** @type {Item[]} */
+  items = [];
+  /** @type {Map<string, any>} */
+  sheets = new Map();
+  /** @type {{name: string, length: number | null, options: string[]}[]} */
+  form = [];
+  at = 0;
+  left = 0;
+  mayCorrect = false;
+  #after = 0;
+  #isRest = false;
+  #loading = null;
+
+  /**
+   * @param {string} api the address of the batch
+   * @param {{group: string, sheet: string, token: string}} from
+   */
+  constructor(api, { group, sheet, token }) {
+    this.api = api;
+    this.group = group;
+    this.sheet = sheet;
+    this.token = token;
+  }
+
+  /** @returns {Item | undefined} */
+  get item() {
+    return this.items[this.at];
+  }
+
+  sheetOf(item) {
+    return this.sheets.get(item.sheet);
+  }
+
+  /** Make sure that there is something to go on with, if there is anything. */
+  async fill() {
+    if (this.#isRest || this.items.length - this.at > AHEAD) return;
+    this.#loading ??= this.#more().finally(() => (this.#loading = null));
+    if (!this.item) await this.#loading;
+  }
+
+  async #more() {
+    const asked = new URLSearchParams({ after: String(this.#after) });
+    if (this.group) asked.set("group", this.group);
+    if (this.sheet) asked.set("sheet", this.sheet);
+    const found = await this.#ask(`review?${asked}`);
+    this.#take(found);
+    this.items.push(...found.items);
+    this.left = found.left;
+    this.#isRest = found.after === null;
+    this.#after = found.after ?? this.#after;
+    // A whole portion may have been decided by others.
+    if (!this.item && !this.#isRest) await this.#more();
+  }
+
+  #take(found) {
+    for (const sheet of found.sheets) this.sheets.set(sheet.id, sheet);
+    if (found.form.length) this.form = found.form;
+    this.mayCorrect = found.may_correct;
+  }
+
+  /** What a sheet as a whole says may have changed since it was loaded: by this person, a field before. */
+  async refresh(item) {
+    const found = await this.#ask(`review?sheet=${item.sheet}`);
+    this.#take(found);
+    const fresh = found.items.find((other) => other.field === item.field);
+    if (fresh) Object.assign(item, fresh);
+    return fresh !== undefined;
+  }
+
+  fetchAhead() {
+    const pages = new Set(this.items.slice(this.at + 1).map((item) => item.sheet));
+    for (const id of [...pages].slice(0, PICTURES_AHEAD)) {
+      const { image, overlay } = this.sheets.get(id);
+      for (const href of [image, overlay]) if (href) fetchPicture(href).catch(() => null);
+    }
+  }
+
+  /**
+   * Say of one field what it says.
+   * @returns {Promise<Answer>}
+   */
+  async say(item, value) {
+    const line = { field: item.field, value, saw: item.value, seen: item.seen };
+    return this.#send(item, { corrections: [line] }, value);
+  }
+
+  /**
+   * Say of a sheet as a whole that it is settled, with what was typed in.
+   * @returns {Promise<Answer>}
+   */
+  async decide(item, decision, corrections = []) {
+    return this.#send(item, { decision, corrections }, decision);
+  }
+
+  async #send(item, body, value) {
+    const answer = await this.#call("PATCH", `sheets/${item.sheet}`, body);
+    if (!answer.ok) return this.#refused(item, answer);
+    const latest = answer.told.corrections.findLast((row) => row.field === item.field);
+    if (latest.applied && !item.said && !item.isTheirs) this.left -= 1;
+    item.said = { value, correction: latest.id, counts: latest.applied };
+    if (latest.applied) [item.was, item.value, item.seen] = [item.was ?? [item.value, item.seen], value, latest.id];
+    return { ok: true, counts: latest.applied };
+  }
+
+  #refused(item, { status, told }) {
+    const conflicts = told?.conflicts ?? [];
+    const about = conflicts.find((found) => found.field === item.field);
+    // From here on this person has seen what it says now.
+    if (about) {
+      if (!item.isTheirs) this.left -= 1;
+      [item.value, item.seen, item.isTheirs] = [about.now, about.correction, true];
+    }
+    return { ok: false, status, detail: told?.detail ?? "", conflicts };
+  }
+
+  /**
+   * Take back what this person said of `item` here.
+   * @returns {Promise<Answer>}
+   */
+  async takeBack(item) {
+    const answer = await this.#call("DELETE", `corrections/${item.said.correction}`);
+    if (!answer.ok) return this.#refused(item, answer);
+    if (item.said.counts) {
+      if (!item.isTheirs) this.left += 1;
+      [item.value, item.seen] = item.was;
+    }
+    delete item.said;
+    delete item.was;
+    return { ok: true, counts: false };
+  }
+
+  async #ask(path) {
+    const answer = await fetch(`${this.api}/${path}`);
+    if (!answer.ok) throw new Error((await answer.json()).detail);
+    return answer.json();
+  }
+
+  async #call(method, path, body) {
+    const headers = { "Content-Type": "application/json", "X-CSRFToken": this.token };
+    const request = { method, headers, body: body && JSON.stringify(body) };
+    const answer = await fetch(`${this.api}/${path}`, request).catch(() => null);
+    if (!answer) return { ok: false, status: 0, told: null };
+    const told = await answer.json().catch(() => null);
+    return { ok: answer.ok, status: answer.status, told };
+  }
+}
