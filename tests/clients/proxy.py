@@ -45,6 +45,7 @@ class Proxy:
         self.stream_times: list[float] = []  # when a stream was asked for
         self.pieces = 0  # that a server has sent and a client was to have
         self.cut_after: deque[int] = deque()  # bytes of a client after which a connection is cut, each once
+        self.passed_bytes = 0  # of what clients have sent
         self.slow_seconds = 0.0  # after each piece that a client sends
         self._port = port
         self._open: set[_Connection] = set()
@@ -114,6 +115,7 @@ class Proxy:
             if not self._swallows(connection):
                 connection.server.write(piece)
                 await connection.server.drain()
+                self.passed_bytes += len(piece)
         connection.close()
 
     async def _answer(self, connection: _Connection, from_server: asyncio.StreamReader) -> None:

@@ -1,5 +1,5 @@
 // tus-js-client under Node, as its own documents show it: node upload.mjs OPTIONS, told by the test.
-// OPTIONS is JSON: `endpoint`, `token`, `file`, `chunkSize`, `memory` (a file that remembers uploads), `uploadUrl`.
+// OPTIONS is JSON: `endpoint`, `token`, `file`, `chunkSize`, `memory` (a file that remembers uploads), `uploadUrl`, `retryDelays`.
 // Prints a line of JSON for all that it notices.
 
 import { createReadStream } from "node:fs";
@@ -10,11 +10,11 @@ const { token, file, memory, ...rest } = JSON.parse(process.argv[2]);
 const say = (line) => console.log(JSON.stringify(line));
 
 const upload = new Upload(createReadStream(file), {
+  retryDelays: Array(100).fill(20),
   ...rest,
   headers: { Authorization: `Bearer ${token}` },
   metadata: { filename: "exam.zip", template: "standard-150" },
   ...(memory && { urlStorage: new FileUrlStorage(memory) }),
-  retryDelays: Array(100).fill(20),
   onUploadUrlAvailable: () => say({ url: upload.url }),
   onChunkComplete: (_, accepted) => say({ accepted }),
   onError: (error) => say({ error: error.message }),
