@@ -1,9 +1,11 @@
 """Sheet templates as folders, on the disk or in a ZIP, and the answer keys that live with them."""
 
 import errno
+import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from batches.archive import Archive, Page
 from batches.directory import index_members
@@ -42,6 +44,38 @@ def take_folder(template: SheetTemplate, folder: Path, *, file: str = LAYOUT, na
     document = read_template_folder(folder, file)
     template.refuse_document(document)
     template.answer_key = _read_answer_key(folder, parse_template(document))
+    template.document, template.name = document, name or template.name or template.slug
+    template.save()
+
+
+def take_zip(template: SheetTemplate, content: IO[bytes], *, name: str = "") -> None:
+    """Make ``template`` what the folder in the ZIP ``content`` says, as ``take_folder`` does.
+
+    Raises:
+        ArchiveRefused: it is no ZIP, broken, dangerous or too large, or has not just one template.json.
+    """
+    with tempfile.TemporaryDirectory(prefix="template-") as place:
+        archive = Path(place) / "folder.zip"
+        with archive.open("wb") as file:
+            file.write(content.read(MOST_ZIP_BYTES + 1))  # one more is enough to refuse it by
+        if archive.stat().st_size > MOST_ZIP_BYTES:
+            seen = f"The ZIP has more than {MOST_ZIP_BYTES // 2**20} MB"
+            raise ArchiveRefused(f"{seen}; send the template's folder without scans", code="bomb")
+        take_folder(template, unpack_folder(archive, Path(place) / "folder"), name=name)
+
+
+def take_layout(template: SheetTemplate, content: bytes, *, name: str = "") -> None:
+    """Make ``template`` what ``content``, a template.json by itself, says, and save it; its answer key stays.
+
+    Raises:
+        TemplateError: it is no template, or needs files that lie beside it.
+        WrongState: batches were made with another layout.
+    """
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise TemplateError(LAYOUT, f"not readable as JSON ({error})", "give a template.json, or a ZIP") from error
+    template.refuse_document(document)
     template.document, template.name = document, name or template.name or template.slug
     template.save()
 

@@ -131,6 +131,11 @@ class Template:
         """The columns that are not questions, in the template's order."""
         return tuple(column for column in self.columns if column.question is None)
 
+    def columns_of(self, block: FieldBlock) -> tuple[Column, ...]:
+        """The columns that fields of ``block`` belong to, each once, in print order; a field may belong to none."""
+        columns = {name: column for column in self.columns for name in column.fields}
+        return tuple(dict.fromkeys(columns[field.name] for field in block.fields if field.name in columns))
+
 
 def load_template(path: Path) -> Template:
     """Return the template in the file ``path``.

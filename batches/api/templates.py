@@ -1,8 +1,5 @@
 """Sheet templates: what a sheet looks like, as OMRChecker's JSON or as a ZIP of its folder."""
 
-import shutil
-import tempfile
-from pathlib import Path
 from typing import IO, Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -19,10 +16,10 @@ from rest_framework.views import APIView
 
 from batches.api.paging import Pages
 from batches.api.serializers import TemplateDetail, TemplateLine
-from batches.errors import AccessDenied, ArchiveRefused
+from batches.errors import AccessDenied
 from batches.models import SheetTemplate
 from batches.permissions import User, may_edit_templates
-from batches.template_folders import MOST_ZIP_BYTES, parse_given_key, take_folder, unpack_folder
+from batches.template_folders import MOST_ZIP_BYTES, parse_given_key, take_zip
 from omr.template import parse_template
 
 ZIP_TYPE = "application/zip"
@@ -132,15 +129,7 @@ def _take_json(template: SheetTemplate, request: Request) -> SheetTemplate:
 
 
 def _take_zip(template: SheetTemplate, given: TemplateFolder) -> SheetTemplate:
-    folder, name = given.validated_data["folder"], given.validated_data.get("name", "")
-    if folder.size > MOST_ZIP_BYTES:
-        seen = f"The ZIP has more than {MOST_ZIP_BYTES // 2**20} MB"
-        raise ArchiveRefused(f"{seen}; send the template's folder without scans", code="bomb")
-    with tempfile.TemporaryDirectory(prefix="template-") as place:
-        archive = Path(place) / "folder.zip"
-        with archive.open("wb") as file:
-            shutil.copyfileobj(folder, file)
-        take_folder(template, unpack_folder(archive, Path(place) / "folder"), name=name)
+    take_zip(template, given.validated_data["folder"], name=given.validated_data.get("name", ""))
     return template
 
 

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from batches.web import batch, completeness, results, review, views
+from batches.web import batch, completeness, results, review, templates, views
 from batches.web.listing import list_batches
 from batches.web.sharing import share_batch, share_uploads
 
@@ -13,6 +13,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout", LogoutView.as_view(), name="logout"),
     path("upload", views.upload, name="batch-upload"),
     path("sharing", share_uploads, name="sharing"),
+    path("templates", templates.list_templates, name="templates"),
+    path("templates/<slug:slug>", templates.show_template, name="template"),
+    path("templates/<slug:slug>/sheet.svg", templates.draw_template, name="template-sheet"),
+    path("templates/<slug:slug>/print", templates.print_template, name="template-print"),
     path("batches/<str:batch_id>", batch.show_batch, name="batch"),
     path("batches/<str:batch_id>/parts", batch.show_parts, name="batch-parts"),
     path("batches/<str:batch_id>/tallies", batch.show_tallies, name="batch-tallies"),
