@@ -84,7 +84,7 @@ def run(port: int, *, server: str, stay: bool) -> "Score":
         var = Path(manage("shell", "--no-imports", "-c", MAKE_USER).strip())
         sample = make_sample(var / "demo")
         password = (var / "demo_password").read_text()
-        with httpx.Client(base_url=url, timeout=60) as http:
+        with client(url, timeout=60) as http:
             login(http, password)
             batch_id = show_batch(http, sample, processes)
             score = compare(http, batch_id, sample.truth)
@@ -139,6 +139,11 @@ def make_sample(folder: Path) -> Sample:
 
 
 # --- The batch -------------------------------------------------------------------------------------------------------
+
+
+def client(url: str, *, timeout: float, headers: Mapping[str, str] | None = None) -> httpx.Client:
+    """Return a client of the site, which asks no proxy that the environment may name: the site is on this machine."""
+    return httpx.Client(base_url=url, timeout=timeout, headers=headers, trust_env=False)
 
 
 def login(http: httpx.Client, password: str) -> None:
@@ -203,7 +208,7 @@ class Viewer(threading.Thread):
 
     def __init__(self, url: str, authorization: str, batch_id: str) -> None:
         super().__init__(daemon=True)
-        self._http = httpx.Client(base_url=url, headers={"Authorization": authorization}, timeout=QUIET_SECONDS)
+        self._http = client(url, timeout=QUIET_SECONDS, headers={"Authorization": authorization})
         self._path = f"/api/batches/{batch_id}/stream"
         self._seen = ""
         self._watching = threading.Event()

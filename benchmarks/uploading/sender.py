@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from benchmarks.streaming.site import WITHOUT_PROXY
+
 TIMEOUT_SECONDS = 120
 LINGER_NOT = struct.pack("ii", 1, 0)  # a connection that is closed is cut: what was not sent yet is dropped
 
@@ -57,7 +59,7 @@ class Sender:
     def batch(self, batch: str) -> Mapping[str, Any]:
         """Return what is known of ``batch``."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/batches/{batch}", headers=self.headers())
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - our own server
+        with WITHOUT_PROXY.open(request, timeout=TIMEOUT_SECONDS) as response:
             return dict(json.load(response))
 
     def headers(self) -> dict[str, str]:

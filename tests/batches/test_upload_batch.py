@@ -214,6 +214,18 @@ def test_a_proxy_that_takes_no_large_requests_gets_small_ones(sender: Sender, se
     assert served.arrived(said).read_bytes() == sender.scans.read_bytes()
 
 
+def test_no_proxy_is_asked_that_the_environment_names(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody is there
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    said = sender.run()
+
+    assert "trying again" not in said
+    assert "uploaded, now queued" in said
+
+
 def test_a_file_that_has_changed_since_is_a_new_upload(sender: Sender, served: Served, ann: Tus) -> None:
     begun = ann.begin(8 * MB)
     sender.memory.keep(begun, sender.scans)
