@@ -49,7 +49,7 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What a column of identity says now."""
+    """What a column of a sheet says now."""
 
     name: str
     value: str
@@ -69,7 +69,8 @@ class Item:
     options: tuple[str, ...] = ()  # what can be marked, in print order
     window: Window | None = None  # None: it is not known where to look
     opinions: tuple[Opinion, ...] = ()  # of people who do not agree
-    identity: tuple[Known, ...] = ()  # of a whole sheet
+    known: tuple[Known, ...] = ()  # of a whole sheet: its identity; where only one sheet was asked for, all of it
+    waits: bool = True  # no: it is shown because this sheet was asked for
 
     @property
     def sentence(self) -> Words:
@@ -105,8 +106,8 @@ class Queue:
         return found
 
     def items_of(self, sheet: Sheet) -> list[Item]:
-        """Return what waits on one sheet."""
-        return list(self._items_of(sheet)) if sheet.status in WAITING else []
+        """Return what waits on one sheet, and then the whole sheet, whether it waits or not."""
+        return list(self._items_of(sheet, is_asked_for=True))
 
     def count(self) -> int:
         """Return how many things are to be decided, by whomever."""
@@ -131,28 +132,32 @@ class Queue:
             yield from piece
             after = piece[-1].position
 
-    def _items_of(self, sheet: Sheet) -> Iterator[Item]:
+    def _items_of(self, sheet: Sheet, *, is_asked_for: bool = False) -> Iterator[Item]:
         values = SheetValues(self.template, sheet)
         said = self.batch.corrections.standing().filter(sheet_id=sheet.pk).order_by("pk")
         history = History(values, said)
         fit = fit_of(sheet.fit) if sheet.fit else None
-        for name in sheet.doubtful_fields:
+        for name in sheet.doubtful_fields if sheet.status in WAITING else ():
             item = self._field_item(values, history, values.target(name), fit)
             if item is not None:
                 yield item
-        if (sheet.review_reasons or sheet.error_code) and history.decision is None:
-            yield self._sheet_item(values, history, fit)
+        waits = bool(sheet.review_reasons or sheet.error_code) and history.decision is None
+        if waits or is_asked_for:
+            columns = self.template.identity + (self.template.questions if is_asked_for else ())
+            known = tuple(_known(values, history, column.name) for column in columns)
+            yield self._sheet_item(sheet, fit, known, waits=waits)
 
-    def _sheet_item(self, values: SheetValues, history: History, fit: Fit | None) -> Item:
+    def _sheet_item(self, sheet: Sheet, fit: Fit | None, known: tuple[Known, ...], *, waits: bool) -> Item:
         return Item(
-            sheet=values.sheet,
+            sheet=sheet,
             field="",
             why="",
             value="",
             confidence=1.0,
             seen=None,
             window=whole_page(self.template, fit) if fit else None,
-            identity=tuple(_known(values, history, column.name) for column in self.template.identity),
+            known=known,
+            waits=waits,
         )
 
     def _field_item(self, values: SheetValues, history: History, target: Target, fit: Fit | None) -> Item | None:

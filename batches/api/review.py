@@ -94,7 +94,10 @@ class ReviewItem(serializers.Serializer[Any]):
     options = serializers.ListField(child=serializers.CharField())
     window = WindowShape(allow_null=True)
     opinions = OpinionShape(many=True, help_text="where two people have read different things")
-    identity = KnownShape(many=True, help_text="of a whole sheet: what its columns of identity say")
+    known = KnownShape(
+        many=True, help_text="of a whole sheet: what its columns of identity say; with ?sheet= all of its columns"
+    )
+    waits = serializers.BooleanField(help_text="no: with ?sheet= the whole sheet comes even when nothing is left")
 
 
 class FormColumn(serializers.Serializer[Any]):
@@ -154,7 +157,7 @@ def _review(request: Request, batch: Batch) -> Any:
         "after": None if is_rest else sheets[-1].position,
         "sheets": sheets,
         "items": items,
-        "form": _form(queue.template) if any(sheet.error_code for sheet in sheets) else [],
+        "form": _form(queue.template) if sheet_id or any(sheet.error_code for sheet in sheets) else [],
     }
     return Review(found, context={"template": queue.template}).data
 

@@ -16,8 +16,9 @@ const PICTURES_AHEAD = 3;
  * @property {string[]} options
  * @property {import("./review-window.js").Window | null} window
  * @property {{by: string, value: string}[]} opinions
- * @property {Known[]} identity
- * @property {{value: string, correction: number, counts: boolean} | undefined} said what this person said of it here
+ * @property {Known[]} known what the columns of a whole sheet say
+ * @property {boolean} waits no: it is here because its sheet was asked for
+ * @property {{value: string, made: object[], counts: boolean} | undefined} said what this person said of it here
  * @property {boolean | undefined} isTheirs somebody else has settled it meanwhile
  *
  * @typedef {{ok: true, counts: boolean} | {ok: false, status: number, detail: string, conflicts: object[]}} Answer
@@ -84,13 +85,16 @@ export class ReviewQueue {
     this.mayCorrect = found.may_correct;
   }
 
-  /** What a sheet as a whole says may have changed since it was loaded: by this person, a field before. */
+  /**
+   * What a sheet as a whole says may have changed since it was loaded, by this person too.
+   * @returns {Promise<boolean>} whether it is still to be shown
+   */
   async refresh(item) {
     const found = await this.#ask(`review?sheet=${item.sheet}`);
     this.#take(found);
     const fresh = found.items.find((other) => other.field === item.field);
-    if (fresh) Object.assign(item, fresh);
-    return fresh !== undefined;
+    Object.assign(item, fresh);
+    return fresh.waits || Boolean(this.sheet);
   }
 
   fetchAhead() {
@@ -111,7 +115,7 @@ export class ReviewQueue {
   }
 
   /**
-   * Say of a sheet as a whole that it is settled, with what was typed in.
+   * Say of a sheet as a whole that it is settled, with what was typed in; without a decision only the latter.
    * @returns {Promise<Answer>}
    */
   async decide(item, decision, corrections = []) {
@@ -121,9 +125,10 @@ export class ReviewQueue {
   async #send(item, body, value) {
     const answer = await this.#call("PATCH", `sheets/${item.sheet}`, body);
     if (!answer.ok) return this.#refused(item, answer);
-    const latest = answer.told.corrections.findLast((row) => row.field === item.field);
-    if (latest.applied && !item.said && !item.isTheirs) this.left -= 1;
-    item.said = { value, correction: latest.id, counts: latest.applied };
+    const made = answer.told.corrections.slice(-body.corrections.length - (body.decision ? 1 : 0));
+    const latest = made.at(-1);
+    if (latest.applied && item.waits && !item.said && !item.isTheirs) this.left -= 1;
+    item.said = { value, made, counts: latest.applied };
     if (latest.applied) [item.was, item.value, item.seen] = [item.was ?? [item.value, item.seen], value, latest.id];
     return { ok: true, counts: latest.applied };
   }
@@ -144,10 +149,15 @@ export class ReviewQueue {
    * @returns {Promise<Answer>}
    */
   async takeBack(item) {
-    const answer = await this.#call("DELETE", `corrections/${item.said.correction}`);
-    if (!answer.ok) return this.#refused(item, answer);
+    const { made } = item.said;
+    // What was typed in goes with the decision that it was all.
+    const rows = made.at(-1).after === "typed" ? made.slice(-1) : [...made].reverse();
+    for (const row of rows) {
+      const answer = await this.#call("DELETE", `corrections/${row.id}`);
+      if (!answer.ok) return this.#refused(item, answer);
+    }
     if (item.said.counts) {
-      if (!item.isTheirs) this.left += 1;
+      if (item.waits && !item.isTheirs) this.left += 1;
       [item.value, item.seen] = item.was;
     }
     delete item.said;

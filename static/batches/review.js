@@ -64,7 +64,7 @@ function showText(item) {
   part("field").textContent = titleOf(item);
   const who = Object.entries(identity).map(([name, value]) => `${name} ${value || "–"}`);
   part("page").textContent = [file, `${word("group")} ${code}`, `${word("sheet")} ${place}`, ...who].join(" · ");
-  part("why").textContent = item.sentence;
+  part("why").textContent = item.waits ? item.sentence : word("nothingWaits");
   part("read").textContent = item.field ? item.said?.value || item.value || word("blank") : "";
   part("read").parentElement.hidden = !item.field;
   part("opinions").hidden = item.opinions.length === 0;
@@ -110,15 +110,20 @@ function showForm(item) {
   desk.querySelector(".help").hidden = !item.field;
   const form = part("typing");
   form.hidden = !isOpen;
-  if (isOpen) buildForm(form, item.identity.map(({ name }) => ({ name, length: null, options: [] })), item.identity);
+  if (isOpen) buildForm(form, item.waits ? queue.form.filter(isIdentity) : queue.form, item.known);
   else form.replaceChildren();
   part("accept-word").textContent = word(item.field ? "accept" : "confirm");
   part("blank-word").textContent = word(item.field ? "blankVerb" : "ignore");
   button("accept").hidden = isUnreadable(item);
   button("blank").hidden = isOpen;
-  for (const act of ["type", "turn"]) button(act).hidden = !isUnreadable(item);
+  button("type").hidden = Boolean(item.field) || (isOpen && !item.waits);
+  button("turn").hidden = !isUnreadable(item);
   button("page").hidden = !item.field;
   button("overlay").hidden = isUnreadable(item);
+}
+
+function isIdentity({ name }) {
+  return !/^q\d+$/.test(name);
 }
 
 function look(item) {
@@ -192,8 +197,10 @@ function say(value) {
 
 function confirm() {
   const { item } = queue;
-  if (isUnreadable(item)) return decide("typed", linesOf(part("typing")));
-  return decide("confirmed", linesOf(part("typing"), item.identity));
+  const lines = linesOf(part("typing"), item.known);
+  if (isUnreadable(item)) return decide("typed", lines);
+  if (item.waits) return decide("confirmed", lines);
+  return lines.length ? decide(undefined, lines) : skip();
 }
 
 function decide(decision, lines = []) {
@@ -257,9 +264,9 @@ async function undo() {
 
 function openTyping() {
   const form = part("typing");
-  buildForm(form, queue.form);
+  buildForm(form, queue.form, queue.item.known);
   form.hidden = false;
-  part("accept-word").textContent = word("save");
+  if (isUnreadable(queue.item)) part("accept-word").textContent = word("save");
   button("accept").hidden = false;
   form.elements[0]?.focus();
 }
@@ -267,9 +274,9 @@ function openTyping() {
 // --- Keys and clicks -----------------------------------------------------------------------------------------------
 
 function pressed(event) {
-  const isTyping = event.target.closest("#typing, select, a");
+  const isTyping = event.target.closest("#typing, select");
   if (isTyping && !(event.key === "Enter" && event.target.closest("#typing"))) return;
-  if (event.target.closest("button, summary") && [" ", "Enter"].includes(event.key)) return;
+  if (event.target.closest("a, button, summary") && [" ", "Enter"].includes(event.key)) return;
   const command = commandOf(event);
   if (command) {
     event.preventDefault();
@@ -278,13 +285,13 @@ function pressed(event) {
   }
   const letter = letterOf(event);
   if (!letter || !queue.item) return;
-  if (isUnreadable(queue.item)) letterOfPage(event, letter.letter.toLowerCase());
-  else if (queue.item.field) choose(letter);
+  if (queue.item.field) choose(letter);
+  else letterOfPage(event, letter.letter.toLowerCase());
 }
 
 function letterOfPage(event, letter) {
   const command = { t: "type", r: "turn" }[letter];
-  if (!command) return;
+  if (!command || button(command).hidden) return;
   event.preventDefault(); // or it would stand in the first place to type
   act(command);
 }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID, uuid5
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -68,6 +69,9 @@ class Office:
             expect(page.locator("#desk")).to_have_attribute("aria-busy", "false")
             yield page
         assert complaints == []
+
+    def sheet_id(self, file_name: str) -> str:
+        return str(uuid5(UUID(self.batch_id), f"{file_name}#1"))
 
     def rows(self, page: Page, table: str, group: str) -> list[dict[str, str]]:
         answer = page.request.get(f"{self.url}/api/batches/{self.batch_id}/results/{table}.csv?group={group}")
@@ -173,3 +177,19 @@ def test_a_viewer_sees_the_field_and_the_whole_page_and_decides_nothing(office: 
         expect(page.locator("[data-act=accept]")).to_be_hidden()
         expect(page.locator("#field")).to_have_text("Question 9")
         assert office.rows(page, "sheets", group)[0]["status"] == "review"
+
+
+def test_any_field_of_a_sheet_that_was_asked_for_can_be_corrected_and_taken_back(office: Office) -> None:
+    with office.at_desk("ada", "14900114&sheet=" + office.sheet_id("page_6.jpg")) as page:
+        expect(page.locator("#why")).to_contain_text("Nothing waits on this sheet")
+        page.locator("#typing [name=q5]").focus()
+        page.keyboard.press("e")
+        page.keyboard.press("Enter")
+        expect(page.locator("#finished")).to_be_visible()
+        corrected = office.rows(page, "answers", "14900114")[4]
+        page.keyboard.press("Backspace")
+        expect(page.locator("#said")).to_contain_text("taken back")
+        restored = office.rows(page, "answers", "14900114")[4]
+
+    assert (corrected["answer"], corrected["status"]) == ("E", "corrected")
+    assert (restored["answer"], restored["status"]) == ("B", "single")
