@@ -1,19 +1,40 @@
 """The batch list of the administrators, and the rows around it."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from batches import services
+from batches.admin_actions import ACTIONS, run
 from batches.errors import BatchError, WrongState
-from batches.models import Batch, BatchAccess, CoverGroup, Runner, Sheet, SheetTemplate
-from batches.permissions import signed_in
+from batches.models import (
+    Batch,
+    BatchAccess,
+    BatchStatus,
+    CoverGroup,
+    DefaultAccess,
+    Right,
+    Runner,
+    Sheet,
+    SheetTemplate,
+)
+from batches.permissions import is_owner, may, signed_in
 from batches.template_folders import parse_given_key
 from omr.errors import TemplateError
 from omr.template import parse_template
+from progress.events import BatchProgressEvent
 
 
 class BatchAccessInline(admin.TabularInline):
@@ -24,14 +45,54 @@ class BatchAccessInline(admin.TabularInline):
     autocomplete_fields = ["user", "group"]
 
 
+class OfVisibleBatches(admin.ModelAdmin):
+    """Rows of batches: shown are those of the batches that one may watch, as everywhere else."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        user = signed_in(request.user)
+        rows = super().get_queryset(request)
+        return rows if user.is_superuser else rows.filter(batch__in=Batch.objects.visible_to(user))
+
+
+class ArchivedFilter(admin.SimpleListFilter):
+    """Archived batches are left out unless they are asked for."""
+
+    title = _("archived")
+    parameter_name = "archived"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("only", _("archived only")), ("too", _("archived too"))]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        first, *others = super().choices(changelist)
+        return iter([first | {"display": _("not archived")}, *others])
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "only":
+            return queryset.exclude(archived_at=None)
+        return queryset if self.value() == "too" else queryset.listed()
+
+
+class BatchChangeList(ChangeList):
+    """Knows the last event of every batch on its page, by one question for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        shown = Batch.objects.filter(pk__in=[batch.pk for batch in self.result_list])
+        latest = shown.latest_events()
+        for batch in self.result_list:
+            vars(batch)["latest"] = latest.get(batch.pk)
+
+
 @admin.register(Batch)
 class BatchAdmin(admin.ModelAdmin):
-    """Shows and renames batches, shares them, deletes them; what the pipeline writes is for reading."""
+    """Shows and renames batches, shares them, works with them; what the pipeline writes is for reading."""
 
     list_display = [
-        *("name", "status", "stage", "sheets", "review", "unreadable", "owner", "created_at"),
+        *("name", "standing", "progress", "places", "sheets", "review", "unreadable", "owner", "created_at"),
     ]
-    list_filter = ["status", "stage", "template", "created_at"]
+    list_filter = ["status", "stage", ArchivedFilter, "template", "created_at"]
     list_select_related = ["owner", "template"]
     list_per_page = 50
     show_full_result_count = False
@@ -40,20 +101,99 @@ class BatchAdmin(admin.ModelAdmin):
     inlines = [BatchAccessInline]
     editable = ("name", "owner")
 
-    @admin.display(ordering="sheet_count", description="read of sheets")
+    class Media:
+        css = {"all": ["admin/batches.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
+        user = signed_in(request.user)
+        return super().get_queryset(request) if user.is_superuser else Batch.objects.visible_to(user)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return BatchChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        words = {
+            # The words that the site's own pages have for them.
+            "status_words": [(status.value, gettext(status.value)) for status in BatchStatus],
+            "connection_words": [(state, gettext(state)) for state in ("live", "reconnecting", "polling", "denied")],
+        }
+        return super().changelist_view(request, words | (extra_context or {}))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)
+        if self.has_change_permission(request):
+            for action in ACTIONS:
+                actions[action.name] = (partial(run, action), action.name, action.title)
+        return actions
+
+    # --- Columns ------------------------------------------------------------------------------------------------------
+
+    @admin.display(ordering="status", description=_("status"))
+    def standing(self, batch: Batch) -> str:
+        state = "interrupted" if batch.is_interrupted else batch.status
+        chip = format_html('<span class="status {}">{}</span>', state, gettext(state))
+        return format_html("{} <small>{}</small>", chip, gettext("archived")) if batch.archived_at else chip
+
+    @admin.display(ordering="stage", description=_("progress"))
+    def progress(self, batch: Batch) -> str:
+        latest = _latest_of(batch)
+        return format_html(
+            '<div class="batch-progress" data-batch="{}" data-state="{}" data-seq="{}"><span data-part="way"{}>'
+            '<progress max="100" value="{}" data-part="bar" aria-label="{}"></progress></span>'
+            '<small data-part="message">{}</small></div>',
+            batch.pk,
+            "interrupted" if batch.is_interrupted else batch.status,
+            latest.seq if latest else 0,
+            mark_safe(" hidden") if batch.is_finished else "",
+            latest.progress_percentage if latest else 0,
+            gettext("Progress of this stage"),
+            latest.message if latest else "",
+        )
+
+    @admin.display(ordering="sheet_count", description=_("sheets read"))
     def sheets(self, batch: Batch) -> str:
-        return f"{batch.processed_count} of {batch.sheet_count}"
+        latest = _latest_of(batch)
+        processed, total = batch.processed_count, batch.sheet_count
+        if latest and not batch.is_finished:  # its row is written at the ends of stages only
+            processed, total = latest.sheets_processed, latest.sheets_total
+        parts = '<span data-part="processed">{}</span> / <span data-part="total">{}</span>'
+        return format_html(parts, intcomma(processed), intcomma(total))
 
-    @admin.display(ordering="review_count")
-    def review(self, batch: Batch) -> int:
-        return batch.review_count
+    @admin.display(ordering="review_count", description=_("review"))
+    def review(self, batch: Batch) -> str:
+        latest = _latest_of(batch)
+        waiting = latest.sheets_review if latest and not batch.is_finished else batch.review_count
+        return format_html('<span data-part="review">{}</span>', intcomma(waiting))
 
-    @admin.display(ordering="unreadable_count")
-    def unreadable(self, batch: Batch) -> int:
-        return batch.unreadable_count
+    @admin.display(ordering="unreadable_count", description=_("unreadable"))
+    def unreadable(self, batch: Batch) -> str:
+        return intcomma(batch.unreadable_count)
+
+    @admin.display(description=_("go to"))
+    def places(self, batch: Batch) -> str:
+        places = [
+            (reverse("batch", args=[batch.pk]), gettext("live page")),
+            (f"{reverse('admin:progress_progressevent_changelist')}?batch_id={batch.pk}", gettext("log")),
+        ]
+        if batch.has_results:
+            places.append((f"{reverse('api-results-zip')}?batch={batch.pk}", gettext("files")))
+        return format_html_join(" · ", '<a href="{}">{}</a>', places)
+
+    # --- One batch ----------------------------------------------------------------------------------------------------
+
+    def get_fields(self, request: HttpRequest, obj: Batch | None = None) -> list[Any]:
+        return [*self.editable, "places", *(name for name in _columns() if name not in self.editable)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Batch | None = None) -> list[str]:
-        return [field.name for field in Batch._meta.fields if field.name not in self.editable]
+        return ["places", *(name for name in _columns() if name not in self.editable)]
+
+    def has_change_permission(self, request: HttpRequest, obj: Batch | None = None) -> bool:
+        may_now = obj is None or may(request.user, obj, Right.OPERATOR)
+        return may_now and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Batch | None = None) -> bool:
+        may_now = obj is None or is_owner(request.user, obj)
+        return may_now and super().has_delete_permission(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a batch begins with its ZIP
@@ -82,9 +222,21 @@ class BatchAdmin(admin.ModelAdmin):
     def _delete(self, request: HttpRequest, batches: Any) -> None:
         for batch in batches:
             try:
+                if not is_owner(request.user, batch):
+                    raise WrongState(gettext("%(batch)s is somebody else's") % {"batch": batch})
                 services.delete_batch(batch, by=signed_in(request.user))
             except WrongState as error:
                 self.message_user(request, str(error), messages.ERROR)
+
+
+def _latest_of(batch: Batch) -> BatchProgressEvent | None:
+    """Return what BatchChangeList has put beside ``batch``."""
+    latest: BatchProgressEvent | None = vars(batch).get("latest")
+    return latest
+
+
+def _columns() -> list[str]:
+    return [field.name for field in Batch._meta.fields]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -104,14 +256,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 
 @admin.register(CoverGroup)
-class CoverGroupAdmin(ReadOnlyAdmin):
+class CoverGroupAdmin(OfVisibleBatches, ReadOnlyAdmin):
     list_display = ["code", "batch", "number", "sheet_count", "cover_file_name"]
     list_select_related = ["batch"]
     search_fields = ["code", "cover_file_name", "batch__name"]
 
 
 @admin.register(Sheet)
-class SheetAdmin(ReadOnlyAdmin):
+class SheetAdmin(OfVisibleBatches, ReadOnlyAdmin):
     list_display = ["file_name", "batch", "group", "number", "status", "answered", "blank", "multiple", "doubtful"]
     list_filter = ["status"]
     list_select_related = ["batch", "group"]
@@ -141,7 +293,7 @@ class SheetTemplateAdmin(admin.ModelAdmin):
 
 
 @admin.register(BatchAccess)
-class BatchAccessAdmin(admin.ModelAdmin):
+class BatchAccessAdmin(OfVisibleBatches):
     list_display = ["batch", "user", "group", "right", "granted_by", "granted_at"]
     list_filter = ["right"]
     list_select_related = ["batch", "user", "group", "granted_by"]
@@ -150,6 +302,20 @@ class BatchAccessAdmin(admin.ModelAdmin):
     exclude = ["granted_by"]
 
     def save_model(self, request: HttpRequest, obj: BatchAccess, form: Any, change: bool) -> None:
+        obj.granted_by_id = obj.granted_by_id or request.user.pk
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(DefaultAccess)
+class DefaultAccessAdmin(admin.ModelAdmin):
+    list_display = ["owner", "user", "group", "right", "granted_by", "granted_at"]
+    list_filter = ["right"]
+    list_select_related = ["owner", "user", "group", "granted_by"]
+    search_fields = ["owner__username", "user__username", "group__name"]
+    autocomplete_fields = ["owner", "user", "group"]
+    exclude = ["granted_by"]
+
+    def save_model(self, request: HttpRequest, obj: DefaultAccess, form: Any, change: bool) -> None:
         obj.granted_by_id = obj.granted_by_id or request.user.pk
         super().save_model(request, obj, form, change)
 

@@ -294,6 +294,36 @@ class Batch(models.Model):
             self.failed_stage = failed_stage
         self.save(update_fields=[*ENDING_FIELDS, *COUNT_FIELDS])
 
+    def refuse_putting_away(self) -> None:
+        """Raise WrongState, with the reason, unless this batch can be left out of lists."""
+        if not self.is_finished:
+            raise WrongState(f"{self} is {self.status}: only a batch that has ended can be archived")
+        if self.archived_at:
+            raise WrongState(f"{self} is archived already")
+
+    def put_away(self) -> None:
+        """Leave this batch out of lists from now on; nothing of it is deleted.
+
+        Raises:
+            WrongState: it has not ended, or not any more.
+        """
+        self.refuse_putting_away()
+        self.archived_at = timezone.now()
+        # On the condition that nobody has retried it meanwhile: what is at work is never hidden.
+        if not Batch.objects.filter(pk=self.pk, attempt=self.attempt).update(archived_at=self.archived_at):
+            raise WrongState(f"{self} was retried just now, so it is not archived")
+
+    def refuse_bringing_back(self) -> None:
+        """Raise WrongState unless this batch is left out of lists."""
+        if not self.archived_at:
+            raise WrongState(f"{self} is not archived: there is nothing to bring back")
+
+    def bring_back(self) -> None:
+        """Show this batch in lists again."""
+        self.refuse_bringing_back()
+        self.archived_at = None
+        self.save(update_fields=["archived_at"])
+
     def begin_attempt(self, covers: Mapping[str, str], *, status: BatchStatus) -> None:
         """Make a batch ready to go on, with the codes of covers that a person gave.
 

@@ -10,6 +10,7 @@ from batches.api.docs import show_docs
 from batches.api.downloads import AnswersCsvView, ResponsesCsvView, SheetsCsvView
 from batches.api.expected import CompletenessCsvView, ExpectedView
 from batches.api.pictures import ImageView, OverlayView, PageView
+from batches.api.results_zip import ResultsZipView
 from batches.api.review import ReviewView
 from batches.api.scores import ScoresView
 from batches.api.sheets import GroupListView, SheetListView, SheetView
@@ -42,6 +43,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<str:batch_id>/results/answers.csv", AnswersCsvView.as_view(), name="api-answers-csv"),
     path("batches/<str:batch_id>/results/responses.csv", ResponsesCsvView.as_view(), name="api-responses-csv"),
     path("batches/<str:batch_id>/results/scores.csv", ScoresView.as_view(), name="api-scores"),
+    path("results.zip", ResultsZipView.as_view(), name="api-results-zip"),
     path("templates", TemplateListView.as_view(), name="api-templates"),
     path("batches/<str:batch_id>/expected", ExpectedView.as_view(), name="api-expected"),
     path(

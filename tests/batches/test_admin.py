@@ -1,12 +1,16 @@
 """The administrators' lists."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.contrib import admin
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from batches.models import Answer, Batch, BatchAccess, BatchStatus, Sheet, SheetTemplate
 from progress.events import ProcessingStage
@@ -45,7 +49,7 @@ def test_the_batch_list_shows_status_stage_counts_and_owner(client: Client) -> N
 
     shown = client.get("/admin/batches/batch/").content.decode()
 
-    for words in ("Mathematics", "Completed", "completed", ">3 of 3<", ">ada<"):
+    for words in ("Mathematics", "completed</span>", '"processed">3</span>', ">ada<"):
         assert words in shown, words
 
 
@@ -83,6 +87,55 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
 
     with django_assert_max_num_queries(10):  # type: ignore[attr-defined]
         client.get(f"/admin/{url}/")
+
+
+def queries_of(client: Client, url: str) -> int:
+    with CaptureQueriesContext(connection) as seen:
+        assert client.get(url).status_code == 200
+    return len(seen)
+
+
+def test_the_progress_of_all_rows_costs_no_query_per_row(client: Client) -> None:
+    def add(count: int) -> None:
+        for number in range(count):
+            batch = a_batch(a_user(f"user{number % 3}"), name=f"Batch {number}", status=BatchStatus.PROCESSING)
+            publish_progress(batch.pk, a_report(ProcessingStage.EXTRACTING, "Extracting ZIP"))
+
+    add(2)
+    for_two = queries_of(client, "/admin/batches/batch/")
+    add(12)
+
+    assert queries_of(client, "/admin/batches/batch/") == for_two
+    assert for_two <= 11
+
+
+def test_a_row_shows_the_latest_event_and_from_where_it_goes_on(client: Client) -> None:
+    held_until = timezone.now() + timedelta(minutes=1)
+    batch = a_batch(status=BatchStatus.PROCESSING, lease_until=held_until)
+    counts = {"sheets_total": 1500, "sheets_processed": 600, "sheets_review": 7, "progress_percentage": 40.0}
+    for number in (1, 2):
+        message = f"Progress: {300 * number}/1500 tasks completed"
+        publish_progress(batch.pk, a_report(ProcessingStage.PROCESSING_SHEETS, message, **counts))
+
+    shown = client.get("/admin/batches/batch/").content.decode()
+
+    assert f'data-batch="{batch.pk}" data-state="processing" data-seq="2"' in shown
+    for words in ('value="40.0"', "Progress: 600/1500 tasks completed", '"processed">600<', '"review">7<'):
+        assert words in shown, words
+
+
+def test_a_row_leads_to_the_live_page_the_log_and_the_files(client: Client) -> None:
+    batch, other = a_read_batch(), a_batch(name="Other")
+    for one in (batch, other):
+        publish_progress(one.pk, a_report(ProcessingStage.EXTRACTING, f"Extracting {one}"))
+
+    shown = client.get("/admin/batches/batch/").content.decode()
+    links = re.findall(r'<a href="([^"]*)">(live page|log|files)</a>', shown)
+    log = client.get({words: link for link, words in reversed(links)}["log"]).content.decode()
+
+    assert [words for _, words in links] == ["live page", "log", "live page", "log", "files"]
+    assert ("Extracting Other" in log, "Extracting Mathematics" in log) == (True, False)
+    assert {client.get(link).status_code for link, _ in links} == {200}
 
 
 def test_a_batch_opens_and_only_its_name_owner_and_sharing_can_be_changed(client: Client) -> None:

@@ -123,6 +123,27 @@ def test_a_new_batch_that_the_filter_leaves_out_is_not_told_of(clerk: Clerk, liv
     expect(clerk.page.locator("#news")).to_have_text("1 new batch: show")
 
 
+def test_the_administrators_list_lives_over_one_connection_too(live: Live, proxy: Proxy, browser: Browser) -> None:
+    name = f"root-{next(numbers)}"
+    cookie = live.writer.add_user(name, superuser=True)["session"]
+    first, second = live.writer.add_batch(name), live.writer.add_batch(name)
+    with a_page(browser) as page:
+        page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": proxy.url}])
+        page.goto(f"{proxy.url}/admin/batches/batch/?q={name}")
+        expect(page.locator("#connection")).to_have_text("live")
+
+        live.writer.publish(first, "Progress: 600/1500 tasks completed", progress_percentage=40.0, sheets_processed=600)
+        live.writer.publish(second, "it failed", stage="failed")
+
+        row = page.locator("tr", has=page.locator(f'[data-batch="{first}"]'))
+        expect(row).to_contain_text("Progress: 600/1500 tasks completed")
+        expect(row.locator("progress")).to_have_js_property("value", 40)
+        expect(row.locator('[data-part="processed"]')).to_have_text("600")
+        failed = page.locator("tr", has=page.locator(f'[data-batch="{second}"]'))
+        expect(failed.locator(".status")).to_have_text("failed")
+        assert len(proxy.stream_times) == 1
+
+
 def test_the_list_polls_where_streams_do_not_get_through_and_says_so(clerk: Clerk, live: Live, proxy: Proxy) -> None:
     batch = clerk.add_batch(status="processing")
     proxy.fault = Fault.BUFFER
