@@ -7,6 +7,7 @@ for nobody: it may be that of a candidate who is missing.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models.fields.json import KeyTextTransform
@@ -15,9 +16,8 @@ from batches.models import Batch, ExpectedCandidates
 from omr.template import Template, parse_template
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenSheet:
-    """One sheet, and whose it says it is."""
+class SeenSheet(NamedTuple):
+    """One sheet, and whose it says it is. A tuple: a batch has thousands, and they are made anew for each page."""
 
     sheet_id: UUID
     group: str  # code of the cover
@@ -71,11 +71,11 @@ class Completeness:
         return not (self.missing or self.surplus or self.duplicate or self.unidentified)
 
 
-def check_completeness(batch: Batch, expected: ExpectedCandidates) -> Completeness:
-    """Compare the sheets of ``batch`` with the list that is kept for it."""
-    sheets = list(_read_sheets(batch, expected.field))
-    codes = list(batch.groups.order_by("number").values_list("code", flat=True))
-    return compare(expected.field, expected.groups, sheets, codes)
+def check_completeness(batch: Batch, expected: ExpectedCandidates, codes: Sequence[str] | None = None) -> Completeness:
+    """Compare the sheets of ``batch`` with the list kept for it; ``codes`` are those of its groups, where known."""
+    if codes is None:
+        codes = list(batch.groups.order_by("number").values_list("code", flat=True))
+    return compare(expected.field, expected.groups, list(_read_sheets(batch, expected.field)), codes)
 
 
 def compare(

@@ -43,30 +43,28 @@ class QuestionSummary:
         return 100 * self.correct_count / certain if self.correct and certain else None
 
 
-def count_groups(batch: Batch, *, only: CoverGroup | None = None) -> dict[int, GroupCounts]:
-    """Return how the questions were answered in each group of ``batch``, or ``only`` in one, by the group's row."""
+def count_groups(batch: Batch, groups: Sequence[CoverGroup]) -> dict[int, GroupCounts]:
+    """Return how the questions were answered in each of the ``groups`` of ``batch``, by the group's row."""
     # The state first: what is corrected while the answers are counted makes the count out of date, not wrong for ever.
-    states = _states(batch, [only.pk] if only else list(batch.groups.values_list("pk", flat=True)))
-    kept = GroupSummary.objects.filter(group__in=[only]) if only else GroupSummary.objects.filter(group__batch=batch)
-    counts: dict[int, GroupCounts] = {
-        group: found for group, state, found in kept.values_list("group", "state", "counts") if states[group] == state
-    }
+    states = _states(batch, groups)
+    kept = GroupSummary.objects.filter(group__in=states).values_list("group", "state", "counts")
+    counts: dict[int, GroupCounts] = {group: found for group, state, found in kept if states[group] == state}
     if stale := [group for group in states if group not in counts]:
-        fresh = _count(batch, stale, is_all=not only and len(stale) == len(states))
+        fresh = _count(batch, stale, is_all=len(stale) == batch.group_count)
         _keep(fresh, states)
         counts |= fresh
     return counts
 
 
-def _states(batch: Batch, groups: Sequence[int]) -> dict[int, str]:
+def _states(batch: Batch, groups: Sequence[CoverGroup]) -> dict[int, str]:
     """Return group → what changes whenever somebody corrects an answer in it, or the batch is read again."""
-    group = Sheet.objects.filter(pk=OuterRef("sheet_id")).values("group")
+    group = Sheet.objects.filter(pk=OuterRef("sheet_id")).order_by().values("group")
     changes = batch.corrections.order_by().annotate(group=Subquery(group)).values("group")
     figures = changes.annotate(
         written=Count("pk"), last=Max("pk"), applied=Count("pk", filter=Q(is_applied=True)), undone=Count("undone_at")
     ).values_list("group", "written", "last", "applied", "undone")
     changed = {group: facts for group, *facts in figures}
-    return {group: ":".join(map(str, (batch.attempt, *changed.get(group, ())))) for group in groups}
+    return {group.pk: ":".join(map(str, (batch.attempt, *changed.get(group.pk, ())))) for group in groups}
 
 
 def _count(batch: Batch, groups: Sequence[int], *, is_all: bool) -> dict[int, GroupCounts]:

@@ -1,9 +1,11 @@
-"""How questions were answered, as bars that the page draws in SVG."""
+"""How questions were answered, as bars in SVG, coloured by the stylesheet."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.utils.formats import number_format
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from batches.summaries import QuestionSummary
@@ -17,15 +19,8 @@ MOST_CHOICES = 10
 MOST_COLUMNS = 6
 """Of choices that get a column of numbers: more would not fit beside the bar."""
 
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One part of a bar; lengths in hundredths of the whole."""
-
-    look: str  # choice-0 … choice-5, correct, other, blank, multiple, doubtful
-    start: str
-    length: str
-    end: str  # from the bottom of an upright bar
+COLUMN_WIDTH = 10
+"""Of a question in the skyline, which is 100 high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +28,7 @@ class Bar:
     """How one question was answered."""
 
     summary: QuestionSummary
-    segments: tuple[Segment, ...]
-    title: str  # all its numbers, for people
+    svg: SafeString
     cells: tuple[int, ...]  # of the choices that have a column
 
 
@@ -45,24 +39,50 @@ def choice_columns(summaries: Sequence[QuestionSummary]) -> tuple[str, ...]:
 
 
 def draw_bars(summaries: Sequence[QuestionSummary]) -> list[Bar]:
-    """Return a bar for each question."""
+    """Return a lying bar for each question."""
     columns = choice_columns(summaries)
     return [
-        Bar(
-            summary=summary,
-            segments=tuple(_segments(summary)),
-            title=_title(summary),
-            cells=tuple(summary.answers.get(choice, 0) for choice in columns),
-        )
+        Bar(summary, _bar(summary), tuple(summary.answers.get(choice, 0) for choice in columns))
         for summary in summaries
     ]
 
 
-def _segments(summary: QuestionSummary) -> Iterator[Segment]:
+def draw_skyline(summaries: Sequence[QuestionSummary], label: str) -> SafeString:
+    """Return all questions side by side, an upright bar each; ``label`` is for those who cannot see it."""
+    columns = "".join(_column(place, summary) for place, summary in enumerate(summaries))
+    view = f'viewBox="0 0 {COLUMN_WIDTH * len(summaries)} 100" preserveAspectRatio="none"'
+    return _safe(f'<svg class="skyline" {view} role="img" aria-label="{escape(label)}">{columns}</svg>')
+
+
+def _bar(summary: QuestionSummary) -> SafeString:
+    title = escape(_title(summary))
+    parts = "".join(
+        f'<rect class="look-{look}" x="{start:.2f}" width="{length:.2f}" height="10"/>'
+        for look, start, length in _segments(summary)
+    )
+    view = 'viewBox="0 0 100 10" preserveAspectRatio="none"'
+    return _safe(f'<svg class="answer-bar" {view} role="img" aria-label="{title}"><title>{title}</title>{parts}</svg>')
+
+
+def _column(place: int, summary: QuestionSummary) -> str:
+    parts = "".join(
+        f'<rect class="look-{look}" x=".6" width="8.8" y="{100 - start - length:.2f}" height="{length:.2f}"/>'
+        for look, start, length in _segments(summary)
+    )
+    left = COLUMN_WIDTH * place
+    return f'<g transform="translate({left})"><title>{escape(_title(summary))}</title>{parts}</g>'
+
+
+def _safe(svg: str) -> SafeString:
+    return mark_safe(svg)  # noqa: S308 - numbers, words of ours, and what was escaped above
+
+
+def _segments(summary: QuestionSummary) -> Iterator[tuple[str, float, float]]:
+    """Give look, start and length of each part of a bar, in hundredths of it."""
     start = 0.0
     for look, count in _parts(summary):
         length = 100 * count / summary.total
-        yield Segment(look, f"{start:.2f}", f"{length:.2f}", f"{100 - start - length:.2f}")
+        yield look, start, length
         start += length
 
 
@@ -79,6 +99,7 @@ def _parts(summary: QuestionSummary) -> Iterator[tuple[str, int]]:
 
 
 def _title(summary: QuestionSummary) -> str:
+    """Return all numbers of a bar, for people."""
     named = [*list(summary.answers.items())[:MOST_CHOICES]]
     named += [(_("blank"), summary.blank), (_("multiple"), summary.multiple), (_("doubtful"), summary.doubtful)]
     told = ", ".join(f"{name} {number_format(count, force_grouping=True)}" for name, count in named if count)

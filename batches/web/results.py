@@ -9,18 +9,19 @@ from django.db.models import Count, Q, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from batches.completeness import check_completeness
+from batches.completeness import Completeness, check_completeness
 from batches.errors import BatchError
 from batches.models import Answer, AnswerStatus, Batch, CoverGroup, ExpectedCandidates, Sheet, SheetStatus
 from batches.permissions import get_batch_for
 from batches.results import AnswerLine
 from batches.scores import score_sheet
-from batches.summaries import count_groups, summarize
+from batches.summaries import QuestionSummary, count_groups, summarize
 from batches.template_folders import key_of
-from batches.web.charts import choice_columns, draw_bars
+from batches.web.charts import choice_columns, draw_bars, draw_skyline
 from batches.web.views import page
 from omr.scoring import AnswerKey, Score, Verdict, points_text
 from omr.template import Template, parse_template
@@ -83,13 +84,13 @@ def show_results(request: HttpRequest, batch_id: str) -> HttpResponse:
     context: dict[str, object] = {"batch": batch}
     if batch.has_results:
         template = parse_template(batch.template.document)
-        summaries = summarize(count_groups(batch).values(), template, _key(batch))
+        groups = _groups(batch)
+        summaries = summarize(count_groups(batch, groups).values(), template, _key(batch))
         context |= {
-            "groups": _groups(batch),
-            "bars": draw_bars(summaries),
-            "choices": choice_columns(summaries),
+            "groups": groups,
+            **_charts(summaries),
             "has_key": batch.template.answer_key is not None,
-            "completeness": _completeness(batch),
+            "completeness": _completeness(batch, [group.code for group in groups]),
         }
     return render(request, "batches/results.html", context)
 
@@ -103,7 +104,7 @@ def show_group(request: HttpRequest, batch_id: str, number: int) -> HttpResponse
     if group is None:
         raise Http404
     template, key = parse_template(batch.template.document), _key(batch)
-    summaries = summarize(count_groups(batch, only=group).values(), template, key)
+    summaries = summarize(count_groups(batch, [group]).values(), template, key)
     shown = Paginator(group.sheets.order_by("number"), SHEETS_ON_A_PAGE).get_page(request.GET.get("page"))
     context = {
         "batch": batch,
@@ -112,8 +113,7 @@ def show_group(request: HttpRequest, batch_id: str, number: int) -> HttpResponse
         "sheets": shown,
         "rows": _rows(batch, template, key, list(shown)),
         "identity": [column.name for column in template.identity],
-        "bars": draw_bars(summaries),
-        "choices": choice_columns(summaries),
+        **_charts(summaries),
         "has_key": key is not None,
     }
     return render(request, "batches/group.html", context)
@@ -152,6 +152,15 @@ def _key(batch: Batch) -> AnswerKey | None:
         return None
 
 
+def _charts(summaries: Sequence[QuestionSummary]) -> dict[str, object]:
+    label = gettext("All questions side by side; their numbers stand in the table below")
+    return {
+        "skyline": draw_skyline(summaries, label),
+        "bars": draw_bars(summaries),
+        "choices": choice_columns(summaries),
+    }
+
+
 def _groups(batch: Batch) -> Sequence[CoverGroup]:
     """Return the groups, each with the sums of its sheets."""
     groups = batch.groups.order_by("number").annotate(
@@ -164,10 +173,10 @@ def _groups(batch: Batch) -> Sequence[CoverGroup]:
     return list(groups)
 
 
-def _completeness(batch: Batch) -> object | None:
+def _completeness(batch: Batch, codes: Sequence[str]) -> Completeness | None:
     """Return how the batch stands beside its list of expected candidates; None when there is no list."""
     expected = ExpectedCandidates.objects.filter(batch=batch).first()
-    return check_completeness(batch, expected) if expected else None
+    return check_completeness(batch, expected, codes) if expected else None
 
 
 def _beside(batch: Batch, number: int) -> dict[str, CoverGroup]:

@@ -49,7 +49,7 @@ def words(html: str) -> str:
 
 
 def summaries(batch: Batch) -> tuple[QuestionSummary, ...]:
-    return summarize(count_groups(batch).values(), parse_template(DOCUMENT))
+    return summarize(count_groups(batch, list(batch.groups.all())).values(), parse_template(DOCUMENT))
 
 
 def correct(batch: Batch, question: int, answer: str) -> None:
@@ -73,10 +73,10 @@ def test_questions_are_counted_by_choice_blank_multiple_and_doubtful(batch: Batc
 
 
 def test_what_was_counted_is_not_counted_again(batch: Batch) -> None:
-    count_groups(batch)
+    count_groups(batch, list(batch.groups.all()))
 
     with CaptureQueriesContext(connection) as queries:
-        count_groups(batch)
+        count_groups(batch, list(batch.groups.all()))
 
     assert not [query for query in queries if "batches_answer" in query["sql"]]
 
