@@ -148,6 +148,21 @@ def test_the_results_warn_of_candidates_who_are_missing(client: Client, batch: B
     assert "1 missing, 2 surplus, 0 there twice" in page(client, f"/batches/{batch.pk}/results")
 
 
+def test_with_a_key_the_scores_are_downloaded_with_a_click(client: Client, batch: Batch) -> None:
+    batch.template.answer_key = KEY
+    batch.template.save()
+    url = f"/api/batches/{batch.pk}/results/scores.csv"
+    careful = Client(enforce_csrf_checks=True)
+    careful.force_login(a_user())
+
+    shown = page(careful, f"/batches/{batch.pk}/results")
+    token = re.findall(rf'action="{url}"><input type="hidden" name="csrfmiddlewaretoken" value="(\w+)"', shown)[0]
+    scores = careful.post(url, {"csrfmiddlewaretoken": token})
+
+    assert scores["Content-Type"] == "text/csv; charset=utf-8"
+    assert ",4,4,4,2,0,1,0," in scores.getvalue().decode()  # type: ignore[attr-defined]
+
+
 # --- A group ----------------------------------------------------------------------------------------------------------
 
 
