@@ -8,6 +8,7 @@ import { showLocally } from "../times.js";
 
 const MOST_NODES = 2_000;
 const MOST_LINES = 20_000; // that a filter looks through; all others are in the download
+const MOST_AT_ONCE = 200; // in a frame; a backlog takes several, and the page answers in between
 const END_PX = 8;
 
 export class LogView {
@@ -20,34 +21,40 @@ export class LogView {
   /** @type {Line[]} */
   #unseen = []; // that fit the filter and wait until the reader comes to the end
   #wanted = "";
+  #isAtEnd = true; // kept, since asking the box would have it laid out at every event
+  #frame = 0;
 
   constructor() {
     document.getElementById("log-search").hidden = false;
     this.#filter.addEventListener("input", () => this.#search());
-    this.#box.addEventListener("scroll", () => this.#isAtEnd && this.#follow(), { passive: true });
+    this.#box.addEventListener("scroll", () => this.#look(), { passive: true });
     this.#news.addEventListener("click", () => this.#goToEnd());
   }
 
   /** Add the `events`, which follow all that came before. @param {BatchEvent[]} events */
   add(events) {
     this.#lines.push(...events);
-    if (this.#lines.length > MOST_LINES) this.#lines.splice(0, this.#lines.length - MOST_LINES);
     for (const event of events) if (this.#fits(event)) this.#unseen.push(event);
+    for (const kept of [this.#lines, this.#unseen]) kept.splice(0, Math.max(0, kept.length - MOST_LINES));
     if (this.#isAtEnd) this.#follow();
     else this.#tellNews();
   }
 
-  // The box is laid out from its end, so that it begins there and stays there by itself: 0 is the end, less is above.
-  get #isAtEnd() {
-    return this.#box.scrollTop > -END_PX;
+  #look() {
+    // The box is laid out from its end, so that it begins there and stays there by itself: 0 is the end, less is above.
+    this.#isAtEnd = this.#box.scrollTop > -END_PX;
+    if (this.#isAtEnd) this.#follow();
   }
 
   #follow() {
-    const lines = this.#unseen.slice(-MOST_NODES);
-    this.#unseen = [];
+    cancelAnimationFrame(this.#frame);
+    if (this.#unseen.length > MOST_NODES) this.#unseen.splice(0, this.#unseen.length - MOST_NODES);
+    const lines = this.#unseen.splice(0, MOST_AT_ONCE);
+    let surplus = this.#list.childElementCount + lines.length - MOST_NODES;
+    for (; surplus > 0; surplus -= 1) this.#list.firstElementChild.remove();
     this.#list.append(...lines.map(nodeOf));
-    while (this.#list.children.length > MOST_NODES) this.#list.firstElementChild.remove();
-    this.#tellNews();
+    if (this.#unseen.length) this.#frame = requestAnimationFrame(() => this.#follow());
+    else this.#tellNews();
   }
 
   #tellNews() {
@@ -59,6 +66,7 @@ export class LogView {
 
   #goToEnd() {
     this.#box.scrollTop = 0;
+    this.#isAtEnd = true;
     this.#follow();
     this.#box.focus({ preventScroll: true });
   }
@@ -67,7 +75,7 @@ export class LogView {
     this.#wanted = this.#filter.value.trim().toLowerCase();
     this.#unseen = this.#lines.filter((line) => this.#fits(line));
     this.#list.replaceChildren();
-    this.#box.scrollTop = 0;
+    this.#isAtEnd = true;
     this.#follow();
   }
 

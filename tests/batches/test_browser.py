@@ -1,70 +1,33 @@
 """The page of a batch in a real browser, before a real server."""
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID, uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import a_browser, a_page, needs_chromium
+from tests.batches.batch_page import (
+    BEGUN,
+    Insider,
+    Watched,
+    a_faultless_page,
+    a_site_for_pages,
+    an_insider,
+    polls,
+    requests_of,
+    seqs,
+)
+from tests.browser import a_browser, a_page
 from tests.site import Site
 
 pytestmark = pytest.mark.browser
 
 A4_WIDTH_PX = 1240  # at the 150 dpi of the scans in these tests
 
-PRELUDE = """
-from datetime import timedelta
-from django.conf import settings
-from django.utils import timezone
-from uuid import UUID
-from batches.models import *
-from django.contrib.auth.models import User
-from progress.events import ProcessingStage as S, Report
-from progress.publisher import publish_progress
-from tests.batches.builders import *
-
-def publish(*events):
-    for stage, message, percent in events:
-        report = Report(stage=stage, message=message, progress_percentage=percent, sheets_total=300,
-                        sheets_processed=3 * percent, failed_stage=S.ORGANIZING_QR if stage is S.FAILED else None)
-        publish_progress(BATCH, report)
-
-def change(**columns):
-    Batch.objects.filter(pk=BATCH).update(**columns)
-
-"""
-
-
-@dataclass(frozen=True)
-class Watched:
-    """A batch of a site, and what happens to it."""
-
-    site: Site
-    batch_id: UUID
-
-    def tell(self, code: str) -> None:
-        """Run ``code`` in a process of the site, as a runner would be one."""
-        self.site.manage("shell", "--no-imports", "-c", f"{PRELUDE}BATCH = UUID({str(self.batch_id)!r})\n{code}")
-
-    def open(self, page: Page, url: str) -> None:
-        """Log in and show the batch on ``page``."""
-        page.goto(f"{url}/batches/{self.batch_id}")
-        page.get_by_label("User name").fill("ada")
-        page.get_by_label("Password").fill("correct horse")
-        page.get_by_role("button", name="Log in").click()
-
 
 @pytest.fixture(scope="module")
 def site(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """One site for all tests of this module: each has a batch of its own."""
-    needs_chromium()
-    var = tmp_path_factory.mktemp("site") / "var"
-    shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
-    return Site(var)
+    return a_site_for_pages(migrated, tmp_path_factory.mktemp("batch-page"))
 
 
 @pytest.fixture(scope="module")
@@ -79,33 +42,27 @@ def browser(site: Site) -> Iterator[Browser]:
         yield chromium
 
 
+@pytest.fixture(scope="module")
+def insider(site: Site) -> Iterator[Insider]:
+    with an_insider(site) as process:
+        yield process
+
+
 @pytest.fixture
-def watched(site: Site) -> Watched:
+def watched(insider: Insider) -> Watched:
     """A batch that has begun."""
-    watched = Watched(site, uuid4())
-    watched.tell("""
-a_batch(a_user("ada"), id=BATCH, status="processing", archive_kind="local")
-publish((S.EXTRACTING, "Extracting ZIP", 0), (S.EXTRACTING, "Extracted 303 files from ZIP", 100))
-""")
+    watched = Watched(insider)
+    watched.tell(BEGUN)
     return watched
 
 
 @pytest.fixture
 def page(watched: Watched, url: str, browser: Browser) -> Iterator[Page]:
-    """The page of the batch, live; nothing may be wrong in its console at the end."""
-    complaints: list[str] = []
-    with a_page(browser, timezone_id="America/New_York", locale="en-GB") as opened:
-        opened.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
+    """The page of the batch, live."""
+    with a_faultless_page(browser, timezone_id="America/New_York", locale="en-GB") as opened:
         watched.open(opened, url)
         expect(opened.locator("#connection")).to_have_text("live")
         yield opened
-    assert complaints == []
-
-
-def seqs(page: Page) -> list[int]:
-    lines: list[str] = page.locator("#log li").evaluate_all("lines => lines.map(line => line.dataset.seq)")
-    return [int(seq) for seq in lines]
 
 
 def test_the_page_shows_every_event_live_once_and_ends_finished(watched: Watched, page: Page) -> None:
@@ -150,6 +107,88 @@ publish((S.FAILED, "QR code read failed: Chunk 2/3", 33))
     assert seqs(page) == [1, 2, 3]
 
 
+def test_while_the_stream_is_live_nothing_is_asked_for_that_it_tells(watched: Watched, page: Page) -> None:
+    addresses = requests_of(page)
+    page.clock.install()
+    watched.tell('publish((S.PROCESSING_SHEETS, "Progress: 30/300 tasks completed", 10))')
+    expect(page.locator("#percent")).to_have_text("10 %")
+    page.clock.run_for(14_000)
+    watched.tell('publish((S.PROCESSING_SHEETS, "Progress: 60/300 tasks completed", 20))')
+    expect(page.locator("#percent")).to_have_text("20 %")
+    page.clock.run_for(3_000)
+
+    assert addresses  # the parts that only the server can paint
+    assert polls(addresses) == []
+
+
+def test_the_groups_fill_while_sheets_are_read(watched: Watched, page: Page) -> None:
+    watched.tell("""
+for number in (1, 2):
+    CoverGroup.objects.create(batch_id=BATCH, number=number, code=number, cover_file_name="c", sheet_count=150)
+change(finished_stages=["extracting", "organizing_qr"])
+publish((S.PROCESSING_SHEETS, "Dispatched 300 tasks to workers", 0))
+""")
+    first, second = (page.locator("#groups tr").nth(position) for position in (0, 1))
+    expect(first.locator("[data-done]")).to_have_text("–")
+    watched.tell("""
+from batches.tallies import Tally, write_tallies
+write_tallies(BATCH, {1: Tally(150, 4), 2: Tally(30, 0)})
+publish((S.PROCESSING_SHEETS, "Progress: 180/300 tasks completed", 60))
+""")
+
+    expect(first.locator("[data-done]")).to_have_text("150")
+    expect(first.locator("[data-review]")).to_have_text("4")
+    expect(second.locator("progress")).to_have_js_property("value", 30)
+
+
+def test_a_screen_reader_hears_of_each_stage_once_and_the_tab_tells_how_far_it_is(watched: Watched, page: Page) -> None:
+    page.evaluate("""() => {
+        window.heard = [];
+        const spoken = document.getElementById("spoken");
+        new MutationObserver(() => heard.push(spoken.textContent)).observe(spoken, {childList: true});
+    }""")
+    watched.tell("""
+publish((S.ORGANIZING_QR, "Organizing by QR codes", 0), (S.ORGANIZING_QR, "Processing chunk 1/2", 50))""")
+    expect(page.locator("#percent")).to_have_text("50 %")
+    watched.tell("""
+publish(*((S.PROCESSING_SHEETS, f"Progress: {n}/300 tasks completed", n) for n in range(40)))""")
+    expect(page.locator("#percent")).to_have_text("39 %")
+
+    assert page.evaluate("heard") == ["Sort by covers", "Read sheets"]
+    assert page.title().startswith("39 % · Mathematics")
+    assert page.locator("[aria-live]").count() == 0
+
+
+def test_no_bar_goes_back_when_a_batch_fails(watched: Watched, page: Page) -> None:
+    watched.tell('publish((S.PROCESSING_SHEETS, "Progress: 150/300 tasks completed", 50))')
+    expect(page.locator("#whole-percent")).to_have_text("46 %")
+
+    watched.tell("""
+change(status="failed", stage="failed", error_code="no_space", failed_stage="processing_sheets")
+publish_progress(BATCH, Report(stage=S.FAILED, message="disk full", failed_stage=S.PROCESSING_SHEETS))
+""")
+
+    expect(page.locator('[data-stage="processing_sheets"]')).to_have_attribute("data-state", "failed")
+    expect(page.locator("#whole-percent")).to_have_text("46 %")
+    assert page.title().startswith("✗ Mathematics")
+
+
+def test_who_wants_to_is_notified_of_the_end(watched: Watched, url: str, browser: Browser) -> None:
+    with a_page(browser, permissions=["notifications"]) as page:
+        page.add_init_script("""
+            window.shown = [];
+            window.Notification = class extends Notification {
+                constructor(title, options) { super(title, options); shown.push([title, options.body]); }
+            };
+        """)
+        watched.open(page, url)
+        page.get_by_label("Tell me when this batch has ended").check()
+        watched.tell('publish((S.COMPLETED, "BATCH COMPLETED SUCCESSFULLY", 100))')
+        expect(page.locator("#connection")).to_have_text("finished")
+
+        assert page.evaluate("shown") == [["Mathematics · OMR", "BATCH COMPLETED SUCCESSFULLY"]]
+
+
 def test_a_page_that_came_as_the_batch_ended_is_painted_to_its_end(
     watched: Watched, url: str, browser: Browser
 ) -> None:
@@ -189,8 +228,8 @@ def test_the_page_comes_back_by_itself_when_the_server_does(watched: Watched, br
             assert seqs(page) == [1, 2, 3]
 
 
-def test_the_page_can_be_read_without_javascript(site: Site, url: str, browser: Browser) -> None:
-    watched = Watched(site, uuid4())
+def test_the_page_can_be_read_without_javascript(insider: Insider, url: str, browser: Browser) -> None:
+    watched = Watched(insider)
     watched.tell('a_read_batch(a_user("ada"), id=BATCH)\npublish((S.COMPLETED, "BATCH COMPLETED SUCCESSFULLY", 100))')
 
     with a_page(browser, java_script_enabled=False) as page:
