@@ -6,20 +6,26 @@ so that nobody has to be woken to wait for it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from typing import Any, Self
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class Outlet:
-    """What one stream is sent by, under a server of which nothing is known but ASGI."""
+    """What one stream is sent by, under a server of which nothing is known but ASGI; a context, closed at its end."""
 
     __slots__ = ("server_send",)
 
     def __init__(self, server_send: Send) -> None:
         self.server_send = server_send
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     def has_room(self) -> bool:
         """Return whether it is certain that a piece can be sent without waiting."""
@@ -72,6 +78,26 @@ class UvicornOutlet(Outlet):
         return not self._flow.write_paused
 
 
+class HttptoolsOutlet(UvicornOutlet):
+    """Under uvicorn with httptools, in the middle of a chunked answer: a piece is one write to the transport.
+
+    That is all that uvicorn's ``send`` would do with it; but the chunk is made once for all viewers.
+    """
+
+    __slots__ = ("_cycle", "_write")
+
+    def __init__(self, server_send: Send, cycle: Any) -> None:
+        super().__init__(server_send, cycle.flow)
+        self._cycle = cycle
+        self._write = cycle.transport.write
+
+    def send_at_once(self, piece: bytes) -> bool:
+        if self._flow.write_paused or self._cycle.disconnected:
+            return False
+        self._write(_chunk(piece))
+        return True
+
+
 class DaphneOutlet(Outlet):
     """Under daphne. It is what Twisted calls a push producer: told when the connection is full, and when it is not."""
 
@@ -107,20 +133,20 @@ class DaphneOutlet(Outlet):
             self._request.unregisterProducer()
 
 
-@contextmanager
-def outlet_of(server_send: Send) -> Iterator[Outlet]:
-    """Give the outlet to the client that the server reaches by ``server_send``."""
+@lru_cache(maxsize=1)
+def _chunk(piece: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
+
+
+def outlet_of(server_send: Send) -> Outlet:
+    """Return the outlet to the client that the server reaches by ``server_send``."""
     # daphne's send is a partial over the connection's request, which is a Twisted request, uvicorn's a method.
     twisted_request: Any = next(iter(getattr(server_send, "args", ())), None)
-    flow = getattr(getattr(server_send, "__self__", None), "flow", None)
-    outlet: Outlet
+    cycle: Any = getattr(server_send, "__self__", None)
+    flow = getattr(cycle, "flow", None)
     if hasattr(twisted_request, "registerProducer"):
-        outlet = DaphneOutlet(server_send, twisted_request)
-    elif hasattr(flow, "write_paused"):
-        outlet = UvicornOutlet(server_send, flow)
-    else:
-        outlet = Outlet(server_send)
-    try:
-        yield outlet
-    finally:
-        outlet.close()
+        return DaphneOutlet(server_send, twisted_request)
+    if not hasattr(flow, "write_paused"):
+        return Outlet(server_send)
+    is_chunked = getattr(cycle, "chunked_encoding", False)
+    return HttptoolsOutlet(server_send, cycle) if is_chunked else UvicornOutlet(server_send, flow)

@@ -94,6 +94,7 @@ class StreamingASGIHandler(ASGIHandler):
         exchange = _Exchange(receive, send)
         await self._answer(scope, exchange)
         if exchange.frames is not None:
+            scope["headers"].clear()  # nobody asks for them any more: a kilobyte a viewer, which the server keeps too
             await _send_body(exchange.frames, exchange)
 
     async def _answer(self, scope: dict[str, Any], exchange: _Exchange) -> None:

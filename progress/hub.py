@@ -65,35 +65,6 @@ class Hub:
 
     # --- What a viewer does -------------------------------------------------------------------------------------------
 
-    async def follow(self, stream: Stream, batch_id: UUID, *, quiet_seconds: float) -> AsyncGenerator[bytes, None]:
-        """Yield the frames that follow the stream's position, joined in pieces, to the end of the log.
-
-        A comment comes when nothing else did for ``quiet_seconds``, and at once when there is nothing yet: without
-        the first bytes of a body some servers keep the head back too.
-        """
-        with stream:
-            async with self._watch(batch_id) as (followed, feed):
-                prefix, opening, stream.wake = sse.RETRY, True, feed.wake
-                while stream.ending is None:
-                    piece, position = await self._take(followed, feed, stream.position)
-                    if piece:
-                        piece, prefix = prefix + piece, b""
-                    elif self.is_ending:
-                        stream.ending = StreamEnd.STOPPED
-                        return
-                    elif feed.has_ended and position == feed.position:
-                        return
-                    elif opening or not await feed.wait(quiet_seconds, None if prefix else stream.take):
-                        piece, position = sse.COMMENT, stream.position  # which moves on in its sleep
-                    opening = False
-                    if piece:
-                        stream.is_sending = True
-                        yield piece
-                        stream.is_sending = False
-                        stream.bytes += len(piece)
-                        stream.events += position - stream.position
-                        stream.position = position
-
     def end(self) -> None:
         """End all streams, now and from now on, each after what it has not sent yet."""
         self.is_ending = True
@@ -103,7 +74,7 @@ class Hub:
         if self.companion is not None:
             self.companion.wake()
 
-    async def _take(self, followed: Followed, feed: Feed, position: int) -> tuple[bytes, int]:
+    async def take(self, followed: Followed, feed: Feed, position: int) -> tuple[bytes, int]:
         """Return what follows ``position`` and the position behind it; no bytes when nothing does."""
         if position >= feed.position:
             return b"", position
@@ -115,7 +86,8 @@ class Hub:
         return b"".join(sse.encode(event, is_last=False) for event in events), position + len(events)
 
     @asynccontextmanager
-    async def _watch(self, batch_id: UUID) -> AsyncIterator[tuple[Followed, Feed]]:
+    async def watch(self, batch_id: UUID) -> AsyncIterator[tuple[Followed, Feed]]:
+        """Be a viewer of ``batch_id``; when this begins, what is known of it is up to date."""
         followed = self._followed.setdefault(batch_id, Followed(batch_id))
         followed.viewers += 1
         try:
@@ -337,3 +309,36 @@ def current_hub() -> Hub:
     if loop not in _hubs:
         _hubs[loop] = Hub()
     return _hubs[loop]
+
+
+async def follow(stream: Stream, batch_id: UUID, *, quiet_seconds: float) -> AsyncGenerator[bytes, None]:
+    """Yield the frames that follow the stream's position, joined in pieces, to the end of the log.
+
+    A comment comes when nothing else did for ``quiet_seconds``, and at once when there is nothing yet: without the
+    first bytes of a body some servers keep the head back too. The hub is that of the event loop that the first piece
+    is asked for in.
+    """
+    hub = current_hub()
+    with stream:
+        async with hub.watch(batch_id) as (followed, feed):
+            prefix, opening = sse.RETRY, True
+            stream.wake, stream.settle = feed.wake, feed.settle
+            while stream.ending is None:
+                piece, position = await hub.take(followed, feed, stream.position)
+                if piece:
+                    piece, prefix = prefix + piece, b""
+                elif hub.is_ending:
+                    stream.ending = StreamEnd.STOPPED
+                    return
+                elif feed.has_ended and position == feed.position:
+                    return
+                elif opening or not await feed.wait(quiet_seconds, None if prefix else stream):
+                    piece, position = sse.COMMENT, stream.position  # which moves on in its sleep
+                opening = False
+                if piece:
+                    stream.is_sending = True
+                    yield piece
+                    stream.is_sending = False
+                    stream.bytes += len(piece)
+                    stream.events += position - stream.position
+                    stream.position = position

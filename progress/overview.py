@@ -45,7 +45,8 @@ async def follow_many(
     hub = current_hub()
     with stream:
         async with _overview_of(hub, visible).attend(stream.admission.watcher.user_id, chosen) as audience:
-            prefix, opening, stream.wake = sse.RETRY, True, audience.wake
+            prefix, opening = sse.RETRY, True
+            stream.wake, stream.settle = audience.wake, audience.settle
             while stream.ending is None:
                 piece, position, frames = audience.take(stream.position)
                 if piece:
@@ -55,7 +56,7 @@ async def follow_many(
                     return
                 else:
                     stream.position = position
-                    if opening or not await audience.wait(quiet_seconds, None if prefix else stream.take):
+                    if opening or not await audience.wait(quiet_seconds, None if prefix else stream):
                         piece, position = sse.COMMENT, stream.position
                 opening = False
                 if piece:

@@ -16,6 +16,7 @@ from progress import log, metrics
 from progress.connections import cut, notice_death
 from progress.flow import Outlet
 from progress.metrics import StreamEnd, StreamKind
+from progress.sleepers import Take
 from progress.watchers import Admission, StillAllowed
 
 UNBORN_SECONDS = 30.0
@@ -52,7 +53,8 @@ class Stream:
     """
 
     __slots__ = (
-        *("admission", "began_at", "bytes", "cut", "ending", "events", "is_sending", "opened_at", "position", "wake"),
+        *("admission", "began_at", "bytes", "cut", "ending", "events", "is_sending", "opened_at", "position"),
+        *("settle", "wake"),
         *("_counted", "_is_stuck", "_outlet", "_streams", "_taken_at", "_taken_bytes"),
     )
 
@@ -63,7 +65,8 @@ class Stream:
         self.is_sending = False  # a piece is on its way to the client, who has not taken it yet
         self.ending: StreamEnd | None = None
         self.cut: Callable[[], None] = _nothing  # drops the connection, whatever is still on its way
-        self.wake: Callable[[], None] = _nothing  # makes the stream look at ``ending``
+        self.wake: Callable[[], None] = _nothing  # makes the stream, and all who sleep with it, look at ``ending``
+        self.settle: Callable[[], None] = _nothing  # has it, and them, credited with what was sent while they slept
         self.opened_at = time.monotonic()
         self.began_at: float | None = None
         self._streams = streams
@@ -78,14 +81,16 @@ class Stream:
         self.cut = partial(cut, outlet.server_send)
         notice_death(outlet.server_send)
 
-    def take(self, frame: bytes) -> bool:
-        """Send ``frame``, the event behind ``position``, at once; False: it has to be sent as a piece."""
-        if self._outlet is None or self.ending is not None or not self._outlet.send_at_once(frame):
-            return False
-        self.bytes += len(frame)
-        self.events += 1
-        self.position += 1
-        return True
+    @property
+    def take(self) -> Take | None:
+        """What sends the event behind ``position`` at once, while this stream sleeps; None: nothing can."""
+        return None if self._outlet is None else self._outlet.send_at_once
+
+    def credit(self, events: int, size: int) -> None:
+        """Count ``events`` of ``size`` bytes together that were sent while this stream slept."""
+        self.events += events
+        self.bytes += size
+        self.position += events
 
     @property
     def kind(self) -> StreamKind:
@@ -218,6 +223,8 @@ class Streams:
 
     def _look_at_delivery(self) -> None:
         now = time.monotonic()
+        for settle in {stream.settle for stream in self._open}:
+            settle()
         for stream in list(self._open):
             stream.count()
             if stream.has_stalled(now, self._limits.stalled_seconds):

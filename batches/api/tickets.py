@@ -76,10 +76,13 @@ def hide_ticket(scope: MutableMapping[str, Any]) -> None:
     ticket = None
     if scope["query_string"]:
         scope["query_string"], ticket = take_from_address(scope["query_string"])
-    headers = [(name, _without_ticket(value) if name == b"referer" else value) for name, value in scope["headers"]]
-    if ticket is not None and not any(name == b"authorization" for name, _ in headers):
-        headers.append((b"authorization", f"{SCHEME} {ticket}".encode("latin1", "replace")))
-    scope["headers"] = headers
+    names = [name for name, _ in scope["headers"]]
+    if b"referer" in names:
+        hidden = [(name, _without_ticket(value) if name == b"referer" else value) for name, value in scope["headers"]]
+        scope["headers"] = hidden
+    if ticket is not None and b"authorization" not in names:
+        shown = (b"authorization", f"{SCHEME} {ticket}".encode("latin1", "replace"))
+        scope["headers"] = [*scope["headers"], shown]
 
 
 def _without_ticket(address: bytes) -> bytes:

@@ -120,16 +120,22 @@ class Client:
     def __init__(self, *, has_room: bool = True) -> None:
         self.has_room = has_room
         self.taken: list[int] = []
+        self.bytes = 0
+        self.credited = (0, 0)
 
     def take(self, frame: bytes) -> bool:
         if self.has_room:
             self.taken += ids(frame)
+            self.bytes += len(frame)
         return self.has_room
+
+    def credit(self, frames: int, size: int) -> None:
+        self.credited = (self.credited[0] + frames, self.credited[1] + size)
 
 
 async def test_an_event_is_sent_where_its_viewer_sleeps_and_does_not_wake_it() -> None:
     feed, client = Feed(), Client()
-    sleeper = asyncio.create_task(feed.wait(10, client.take))
+    sleeper = asyncio.create_task(feed.wait(10, client))
     await asyncio.sleep(0)
 
     feed.add([an_event(1)])
@@ -144,8 +150,8 @@ async def test_an_event_is_sent_where_its_viewer_sleeps_and_does_not_wake_it() -
 
 async def test_a_viewer_whose_client_has_no_room_is_woken_to_wait_for_it() -> None:
     feed, full, free = Feed(), Client(has_room=False), Client()
-    waiting = asyncio.create_task(feed.wait(10, full.take))
-    sleeping = asyncio.create_task(feed.wait(10, free.take))
+    waiting = asyncio.create_task(feed.wait(10, full))
+    sleeping = asyncio.create_task(feed.wait(10, free))
     await asyncio.sleep(0)
 
     feed.add([an_event(1)])
@@ -159,7 +165,7 @@ async def test_a_viewer_whose_client_has_no_room_is_woken_to_wait_for_it() -> No
 async def test_several_events_at_once_and_the_end_wake_everybody() -> None:
     for news in (events(1, 2), [an_event(1, ProcessingStage.COMPLETED)]):
         feed, client = Feed(), Client()
-        sleeper = asyncio.create_task(feed.wait(10, client.take))
+        sleeper = asyncio.create_task(feed.wait(10, client))
         await asyncio.sleep(0)
 
         feed.add(news)
@@ -169,12 +175,13 @@ async def test_several_events_at_once_and_the_end_wake_everybody() -> None:
 
 
 async def test_the_trouble_of_one_viewer_is_its_own() -> None:
-    def broken(_frame: bytes) -> bool:
-        raise OSError("the connection is gone")
+    class Gone(Client):
+        def take(self, frame: bytes) -> bool:
+            raise OSError(f"the connection is gone before {frame!r}")
 
     feed, client = Feed(), Client()
-    troubled = asyncio.create_task(feed.wait(10, broken))
-    sleeping = asyncio.create_task(feed.wait(10, client.take))
+    troubled = asyncio.create_task(feed.wait(10, Gone()))
+    sleeping = asyncio.create_task(feed.wait(10, client))
     await asyncio.sleep(0)
 
     feed.add([an_event(1)])
@@ -185,10 +192,44 @@ async def test_the_trouble_of_one_viewer_is_its_own() -> None:
     sleeping.cancel()
 
 
+async def test_a_viewer_is_credited_with_what_it_was_sent_in_its_sleep_and_with_nothing_else() -> None:
+    feed, early, late, full = Feed(), Client(), Client(), Client(has_room=False)
+    sleeping = [asyncio.create_task(feed.wait(10, early)), asyncio.create_task(feed.wait(10, full))]
+    await asyncio.sleep(0)
+    feed.add([an_event(1)])
+    sleeping.append(asyncio.create_task(feed.wait(10, late)))
+    await asyncio.sleep(0)
+    feed.add([an_event(2)])
+
+    feed.settle()
+    feed.settle()
+    assert [client.credited[0] for client in (early, late, full)] == [2, 1, 0]
+
+    feed.add([an_event(3)])
+    feed.wake()
+    feed.add([an_event(4)])
+    await asyncio.gather(*sleeping)
+    assert [client.credited[0] for client in (early, late, full)] == [3, 2, 0]
+    assert [client.credited[1] for client in (early, late, full)] == [client.bytes for client in (early, late, full)]
+
+
+async def test_one_who_leaves_in_its_sleep_is_credited_up_to_then() -> None:
+    feed, client = Feed(), Client()
+    sleeper = asyncio.create_task(feed.wait(10, client))
+    await asyncio.sleep(0)
+
+    feed.add([an_event(1)])
+    sleeper.cancel()
+    await asyncio.gather(sleeper, return_exceptions=True)
+    feed.add([an_event(2)])
+
+    assert client.credited[0] == len(client.taken) == 1
+
+
 async def test_quiet_is_counted_from_the_last_news_whoever_sent_it() -> None:
     feed, client = Feed(), Client()
     loop = asyncio.get_running_loop()
-    sleeper = asyncio.create_task(feed.wait(0.2, client.take))
+    sleeper = asyncio.create_task(feed.wait(0.2, client))
     await asyncio.sleep(0.1)
 
     feed.add([an_event(1)])

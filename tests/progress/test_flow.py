@@ -30,6 +30,23 @@ class Cycle:
         self.sent.append(message)
 
 
+class Transport:
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+
+class ChunkedCycle(Cycle):
+    """uvicorn's end of one request with httptools, after the head of an answer of unknown length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transport = Transport()
+        self.chunked_encoding, self.disconnected = True, False
+
+
 class TwistedRequest:
     """daphne's end of one request."""
 
@@ -63,6 +80,20 @@ async def test_under_uvicorn_a_piece_goes_out_at_once_while_there_is_room() -> N
         assert not outlet.send_at_once(b"second")
 
     assert [message["body"] for message in cycle.sent] == [b"first"]
+
+
+async def test_under_uvicorn_with_httptools_a_piece_is_written_as_the_chunk_that_uvicorn_would_write() -> None:
+    cycle = ChunkedCycle()
+    with outlet_of(cycle.send) as outlet:
+        assert outlet.send_at_once(b"first event")
+
+        cycle.flow.write_paused = True
+        assert not outlet.send_at_once(b"second")
+        cycle.flow.write_paused, cycle.disconnected = False, True
+        assert not outlet.send_at_once(b"third")
+
+    assert cycle.transport.written == [b"b\r\nfirst event\r\n"]
+    assert cycle.sent == []
 
 
 async def test_a_server_that_waits_in_spite_of_its_room_is_found_out() -> None:
