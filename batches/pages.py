@@ -16,7 +16,7 @@ from threading import BoundedSemaphore
 from batches.archive import Archive, ArchiveFacts, Page, facts_of
 from batches.directory import list_entries, locate_entry
 from batches.entries import Entry
-from batches.errors import ArchiveRefused, PageGone, PageUnusable
+from batches.errors import ArchiveRefused, PageGone, PageUnusable, StorageUnreachable
 from batches.models import Batch
 from batches.storage_ranges import hurried
 from omr.errors import PageError
@@ -36,10 +36,10 @@ CONVERTED = "image/png"
 CONVERTER = "batches.workers.conversion"
 CONVERSION_SECONDS = 30
 CONVERSIONS_AT_ONCE = 2
-NO_PICTURE = 3  # exit code of the converter: the page's own fault
+NO_PICTURE, STORAGE_AWAY = 3, 4  # exit codes of the converter: the page's own fault; its archive's storage's
 
 ARCHIVES_REMEMBERED = 4
-"""Directories that a process keeps: one of 11,500 pages has 4 MB and takes a second to read."""
+"""Directories that a process keeps: one of 11,500 pages has 6 MB and takes a quarter of a second to read."""
 
 _ROOT = Path(__file__).resolve().parent.parent
 _converters = BoundedSemaphore(CONVERSIONS_AT_ONCE)
@@ -103,6 +103,7 @@ def read_picture(batch: Batch, page: Page) -> Picture:
 
 def _read(batch: Batch, page: Page) -> bytes:
     with Archive(batch.archive_path) as archive:
+        archive.expect([page])
         is_shown = archive.read_first(page, SIGNATURE_BYTES).startswith(tuple(SHOWN_BY_BROWSERS))
         return archive.read(page) if is_shown and page.size_bytes <= MOST_BYTES_AS_THEY_ARE else b""
 
@@ -118,9 +119,10 @@ def _convert(batch: Batch, page: Page) -> bytes:
         except subprocess.TimeoutExpired as error:
             sentence = f"{page.name} took more than {CONVERSION_SECONDS} s to convert; look at it in the ZIP"
             raise PageUnusable(sentence, code="conversion_timeout") from error
-    if done.returncode == NO_PICTURE:
+    if done.returncode in (NO_PICTURE, STORAGE_AWAY):
         code, _, sentence = done.stderr.decode().partition("\n")
-        raise PageUnusable(sentence.strip(), code=code)
+        error_kind = PageUnusable if done.returncode == NO_PICTURE else StorageUnreachable
+        raise error_kind(sentence.strip(), code=code)
     done.check_returncode()
     return done.stdout
 

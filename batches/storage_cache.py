@@ -7,6 +7,7 @@ goes on with it.
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ FOLDER_VARIABLE, SIZE_VARIABLE = "ARCHIVE_CACHE_DIR", "ARCHIVE_CACHE_GB"
 
 BLOCK_BYTES = 2**20
 """A page has 0.7 MB, and a request costs as much time as the transfer of one or two."""
+
+LEFT_FREE_BYTES = 2 * 2**30
+"""Of the disk: what is kept here can be fetched again, and uploads and the database need their room."""
 
 UNUSED_SECONDS = 14 * 24 * 3600
 SUFFIX = ".cached"
@@ -82,8 +86,9 @@ class Cache:
         with self._alone():
             files = sorted(self._files(), key=lambda file: file.used_at)
             taken, now = sum(file.taken_bytes for file in files), time.time()
+            most = min(self.most_bytes, taken + shutil.disk_usage(self.folder).free - LEFT_FREE_BYTES)
             for file in files:
-                if taken + needed_bytes <= self.most_bytes and now - file.used_at < UNUSED_SECONDS:
+                if taken + needed_bytes <= most and now - file.used_at < UNUSED_SECONDS:
                     return
                 file.path.unlink(missing_ok=True)
                 taken -= file.taken_bytes

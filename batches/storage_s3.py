@@ -22,8 +22,8 @@ SILENCE_SECONDS = 10
 """After so long without a byte a request is given up; whoever asked decides how often it is tried again."""
 
 ATTEMPTS_TO_READ = 2
-ATTEMPTS_TO_SEND = 8
-"""Of one part of an archive, with growing pauses: half a minute. What is sent cannot go on later, it begins anew."""
+ATTEMPTS_TO_SEND = 11
+"""Of one part of an archive, with pauses that grow from 50 ms on: half a minute. What is given up is sent anew."""
 
 CONNECTIONS = 16
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import boto3
 import pytest
@@ -40,7 +40,7 @@ class Storage:
     requests: list[tuple[str, str]] = field(default_factory=list)  # method, and the range that was asked for
     breaks_off_after: list[int] = field(default_factory=list)  # bytes of a body; one number for each answer to come
     refuses_with: int | None = None  # a status, whatever is asked
-    holds: threading.Event = field(default_factory=threading.Event)  # what is sent waits as long as it is not set
+    goes_on: threading.Event = field(default_factory=threading.Event)  # what is sent waits until it is set
     _away: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -96,21 +96,27 @@ class Storage:
     @contextmanager
     def away(self) -> Iterator[None]:
         """Every connection breaks."""
-        self._away.set()
+        self.goes_away()
         try:
             yield
         finally:
-            self._away.clear()
+            self.comes_back()
+
+    def goes_away(self) -> None:
+        self._away.set()
+
+    def comes_back(self) -> None:
+        self._away.clear()
 
     def _watched(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
         self.requests.append((environ["REQUEST_METHOD"], environ.get("HTTP_RANGE", "")))
+        if environ["REQUEST_METHOD"] in ("PUT", "POST"):
+            self.goes_on.wait(30)
         if self._away.is_set():
-            return self._hang_up(environ)
+            _hang_up(environ)
         if self.refuses_with:
             start(f"{self.refuses_with} No", [("Content-Length", "0")])
             return []
-        if environ["REQUEST_METHOD"] in ("PUT", "POST"):
-            self.holds.wait(30)
         body = _MOTO(environ, start)
         if environ.get("HTTP_RANGE") and self.breaks_off_after:
             return self._broken(b"".join(body), self.breaks_off_after.pop(0), environ)
@@ -118,11 +124,12 @@ class Storage:
 
     def _broken(self, body: bytes, kept: int, environ: "WSGIEnvironment") -> Iterator[bytes]:
         yield body[:kept]
-        yield from self._hang_up(environ)
+        _hang_up(environ)
 
-    def _hang_up(self, environ: "WSGIEnvironment") -> Iterator[bytes]:
-        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-        yield b""
+
+def _hang_up(environ: "WSGIEnvironment") -> NoReturn:
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    raise ConnectionResetError
 
 
 _MOTO = DomainDispatcherApplication(create_backend_app)
@@ -132,7 +139,7 @@ _MOTO = DomainDispatcherApplication(create_backend_app)
 def storage_server() -> Iterator[Storage]:
     """The storage of a module's tests."""
     server = Storage(port=free_port())
-    server.holds.set()
+    server.goes_on.set()
     with server.running():
         region = {"LocationConstraint": "eu-central-1"}
         server.client().create_bucket(Bucket=BUCKET, CreateBucketConfiguration=region)
@@ -152,7 +159,8 @@ def storage(storage_server: Storage, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     yield storage_server
     storage_server.breaks_off_after.clear()
     storage_server.refuses_with = None
-    storage_server.holds.set()
+    storage_server.comes_back()
+    storage_server.goes_on.set()
     _empty(storage_server)
     storage_s3._client_of.cache_clear()
 

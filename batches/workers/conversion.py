@@ -10,6 +10,8 @@ import sys
 import cv2
 
 from batches.archive import Page
+from batches.errors import BatchError
+from batches.storage_ranges import hurried
 from batches.workers.limits import hold_to_limits
 from batches.workers.pictures import Pictures
 from omr.errors import PageError
@@ -17,6 +19,9 @@ from omr.image import decode
 
 NO_PICTURE = 3
 """Exit code: the page is no picture that can be read; its code and a sentence are on stderr, a line each."""
+
+STORAGE_AWAY = 4
+"""The same of an archive that cannot be read from where it lies."""
 
 LIGHT_PACKING = 1
 """Of 9: more effort spares little of a scan, and takes seconds."""
@@ -27,8 +32,9 @@ def convert(archive: str, page: Page) -> bytes:
 
     Raises:
         PageError: it is no picture, or too large.
+        StorageUnreachable, StorageRefused: the archive lies elsewhere, and cannot be read from there now.
     """
-    with Pictures(archive) as pictures:
+    with hurried(), Pictures(archive) as pictures:
         content = pictures.read(page)
     gray = decode(content, float("inf")).gray
     return bytes(cv2.imencode(".png", gray, (cv2.IMWRITE_PNG_COMPRESSION, LIGHT_PACKING))[1].tobytes())
@@ -39,9 +45,9 @@ def main() -> int:
     hold_to_limits()
     try:
         sys.stdout.buffer.write(convert(given["archive"], Page(**given["page"])))
-    except PageError as error:
+    except (PageError, BatchError) as error:
         sys.stderr.write(f"{error.code}\n{error}\n")
-        return NO_PICTURE
+        return NO_PICTURE if isinstance(error, PageError) else STORAGE_AWAY
     return 0
 
 

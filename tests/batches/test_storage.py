@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 import subprocess
 import sys
 import uuid
@@ -16,13 +17,15 @@ from batches.archive import facts_of
 from batches.errors import BatchCancelled, StorageRefused, StorageUnreachable, WrongState
 from batches.folders import site_folders
 from batches.models import Batch, BatchStatus
+from batches.pages import _convert, find_page
 from batches.pipeline.archiving import archive_zip
 from batches.storage import keep_archive, location_of
 from batches.storage_cache import FOLDER_VARIABLE
 from omr_project.environment import archive_storage, bucket_address
 from progress.events import ProcessingStage
-from tests.batches.archives import an_uploaded_batch, csv_rows, process, sheet, two_groups
+from tests.batches.archives import an_uploaded_batch, cover, csv_rows, process, sheet, two_groups
 from tests.batches.builders import a_superuser
+from tests.batches.files import a_tiff
 from tests.site import ROOT
 from tests.storage import KEY_ID, SECRET, Storage, storage, storage_server
 
@@ -203,6 +206,18 @@ def test_a_page_whose_storage_is_away_is_answered_with_503_and_one_whose_zip_is_
     assert image_of(client, batch)[0] == 410
 
 
+def test_a_page_that_has_to_be_converted_says_so_too_when_its_storage_is_away(bucket: Storage, client: Client) -> None:
+    batch = an_uploaded_batch({"page_1.jpg": cover(), "page_2.tif": a_tiff([sheet(q1="A")])})
+    process(batch)
+    client.force_login(a_superuser())
+    page = batch.sheets.get()
+    place = find_page(batch, page.file_name)
+    assert image_of(client, batch, page.file_name)[0] == 200
+
+    with bucket.away(), pytest.raises(StorageUnreachable, match="s3://exams cannot be reached"):
+        _convert(batch, place)
+
+
 def test_a_batch_is_not_deleted_while_its_zip_cannot_be(bucket: Storage) -> None:
     batch = an_uploaded_batch(two_groups())
     process(batch)
@@ -232,7 +247,7 @@ def test_a_batch_cannot_go_on_while_nobody_knows_whether_its_zip_is_there(bucket
 
 def test_a_transfer_that_is_cancelled_ends_at_once_and_leaves_the_zip_where_it_was(bucket: Storage) -> None:
     batch = an_uploaded_batch(two_groups())
-    bucket.holds.clear()
+    bucket.goes_on.clear()
 
     def cancelled() -> None:
         raise BatchCancelled("cancelled")
@@ -241,6 +256,26 @@ def test_a_transfer_that_is_cancelled_ends_at_once_and_leaves_the_zip_where_it_w
         keep_archive(batch.pk, batch.archive, alive=cancelled)
 
     assert batch.archive.exists()
+
+
+def test_a_zip_of_which_parts_were_lost_on_the_way_arrives_whole(
+    bucket: Storage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(storage_s3, "ATTEMPTS_TO_SEND", 10)
+    content = random.Random(1).randbytes(40 * 2**20)
+    upload = tmp_path / "scans.zip"
+    upload.write_bytes(content)
+    batch_id = uuid.uuid4()
+    faults = iter([bucket.goes_away, bucket.goes_on.set, bucket.comes_back])
+    bucket.goes_on.clear()
+
+    def meet_the_next_one() -> None:
+        next(faults, nothing)()
+
+    keep_archive(batch_id, upload, alive=meet_the_next_one)
+
+    assert next(faults, None) is None
+    assert bucket.client().get_object(Bucket="exams", Key=f"2026/{batch_id}.zip")["Body"].read() == content
 
 
 def test_a_zip_that_was_sent_before_its_runner_died_is_not_sent_again(bucket: Storage) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -107,7 +108,7 @@ def test_a_download_that_breaks_off_goes_on_behind_the_last_block_that_came(
 
 def test_a_storage_that_comes_back_is_waited_for(storage: Storage, opened: RangedFile) -> None:
     with storage.away():
-        threading.Timer(0.4, storage._away.clear).start()
+        threading.Timer(0.4, storage.comes_back).start()
 
         assert opened.pread(1000, 3_000_000) == CONTENT[3_000_000:3_001_000]
 
@@ -138,6 +139,22 @@ def test_a_storage_that_says_no_is_told_from_one_that_will_say_yes_soon(
         RangedFile(location)
 
     assert SECRET not in f"{caught.value} {caught.value.details}"  # type: ignore[attr-defined]
+
+
+def test_a_machine_without_credentials_is_named_with_what_it_needs(
+    storage: Storage, location: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    with pytest.raises(StorageRefused) as caught:
+        RangedFile(location)
+
+    assert f"from {socket.gethostname()} (Unable to locate credentials)" in caught.value.message
+    assert "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL_S3" in caught.value.message
 
 
 def test_an_archive_that_is_not_there_is_a_file_that_is_not_there(storage: Storage) -> None:
