@@ -22,6 +22,7 @@ from django.utils.http import http_date
 
 from batches.api import metrics
 from batches.api.bodies import Body, Receive, Scope, Send
+from batches.api.bulk import reading_in_bulk
 from batches.api.upload_answers import ANSWERED, Answer, answer_to, send_answer
 from batches.api.upload_login import check_host, identify
 from batches.api.upload_origins import is_preflight, origin_headers
@@ -183,7 +184,8 @@ class UploadDoor:
         body = Body(asked.receive, silence_seconds=self._silence_seconds)
         metrics.receiving_here.inc()
         try:
-            await self._take_pieces(body, reception)
+            with reading_in_bulk(asked.receive):
+                await self._take_pieces(body, reception)
             await self._in_thread(partial(reception.finish, cut=body.is_cut))
         finally:
             await self._in_thread(reception.close)

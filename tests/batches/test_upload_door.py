@@ -131,6 +131,22 @@ def test_the_first_bytes_may_come_with_the_creation(door: Door):
     assert door.ann.batch(begun.headers["Location"])["status"] == "queued"
 
 
+def test_a_request_that_came_right_behind_an_upload_is_answered(door: Door):
+    address = door.ann.begin(len(SMALL))
+    authorization = door.ann.http.headers["Authorization"]
+    next_request = f"HEAD {address} HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nConnection: close\r\n"
+    next_request += f"Authorization: {authorization}\r\n\r\n"
+
+    with closing(door.ann.send_part(address, SMALL + next_request.encode(), announced=len(SMALL))) as connection:
+        answers = connection.makefile("rb").read()
+
+    assert [line for line in answers.splitlines() if line.startswith(b"HTTP/1.1")] == [
+        b"HTTP/1.1 204 No Content",
+        b"HTTP/1.1 200 OK",
+    ]
+    assert door.file(address).read_bytes() == SMALL
+
+
 def test_the_offset_is_told_with_the_length_and_what_was_said_of_the_file(door: Door):
     address = door.ann.begin(len(SMALL))
     door.ann.patch(address, SMALL[:1234], 0)
