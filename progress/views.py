@@ -14,13 +14,8 @@ from progress.events import BatchProgressEvent
 from progress.handler import EventStream
 from progress.hub import follow
 from progress.overview import follow_many
-<<<<<<< HEAD
-from progress.streams import RETRY_AFTER_SECONDS, Stream, Streams, TooManyStreams
-from progress.watchers import Admission, Admit, Visible, Watcher
-=======
 from progress.streams import RETRY_AFTER_SECONDS, Streams, TooManyStreams
-from progress.watchers import Admission, Admit, Visible
->>>>>>> e0a6cbb (stream: Send an event to a thousand viewers with less of our own work)
+from progress.watchers import Admission, Admit, Visible, Watcher
 
 BATCHES_NAMED_MOST = 200
 """Of one stream; each is looked up by itself."""
