@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from batches.archive import Archive, Page
+from batches.directory import MOST_PAGE_BYTES
 from batches.errors import FileUnreadable
 from batches.workers import tiff
 
@@ -51,6 +52,8 @@ class Pictures:
             PageError: it cannot be taken out of its file.
         """
         if page.pages == 1 and not _is_pdf(self.archive.read_first(page, SIGNATURE_WITHIN)):
+            if page.size_bytes > MOST_PAGE_BYTES:  # only a PDF may have so many, and this is none
+                raise FileUnreadable(f"{page.name} has {page.size_bytes} bytes and is no PDF; export the scan again")
             content = self.archive.read(page)
             if content.startswith(tiff.SIGNATURES):
                 tiff.find_pages(io.BytesIO(content))  # refuses one whose other pages cannot be found

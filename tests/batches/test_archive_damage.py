@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batches.archive import Archive
-from batches.directory import index_archive
-from batches.errors import DamagedPage, PageUnusable
+from batches.archive import MOST_HEAD_BYTES, Archive
+from batches.directory import MOST_PAGE_BYTES, index_archive
+from batches.errors import DamagedPage, FileUnreadable, PageUnusable
 from batches.models import Batch
 from batches.pages import find_page, read_picture
 from batches.wording import MB
@@ -98,3 +98,19 @@ def test_a_file_that_is_far_too_large_for_a_picture_costs_the_web_process_nothin
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (refused.value.code, peak < MB) == ("damaged_page", True), peak
+
+
+def test_a_worker_reads_no_more_of_a_file_than_a_page_may_have(tmp_path: Path) -> None:
+    scan = File(name=b"page_1.pdf", content=sheet(), hole_bytes=3 * MOST_PAGE_BYTES)
+    path = write_zip(tmp_path / "scans.zip", [scan])
+    (page,) = index_archive(path)
+    tracemalloc.start()
+
+    with Pictures(path) as pictures:
+        assert len(pictures.archive.read_head(page, 0.5)) == MOST_HEAD_BYTES
+        with pytest.raises(FileUnreadable, match=r"page_1\.pdf has \d+ bytes and is no PDF; export the scan again"):
+            pictures.read(page)
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * MOST_HEAD_BYTES
