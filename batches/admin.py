@@ -18,13 +18,12 @@ from django.utils.translation import gettext_lazy as _
 
 from batches import services
 from batches.admin_actions import ACTIONS, run
+from batches.admin_rights import BatchAccessInline, OfVisibleBatches, owns
 from batches.errors import BatchError, WrongState
 from batches.models import (
     Batch,
-    BatchAccess,
     BatchStatus,
     CoverGroup,
-    DefaultAccess,
     Right,
     Runner,
     Sheet,
@@ -35,23 +34,6 @@ from batches.template_folders import parse_given_key
 from omr.errors import TemplateError
 from omr.template import parse_template
 from progress.events import BatchProgressEvent
-
-
-class BatchAccessInline(admin.TabularInline):
-    model = BatchAccess
-    extra = 0
-    fields = ["user", "group", "right", "granted_by", "granted_at"]
-    readonly_fields = ["granted_by", "granted_at"]
-    autocomplete_fields = ["user", "group"]
-
-
-class OfVisibleBatches(admin.ModelAdmin):
-    """Rows of batches: shown are those of the batches that one may watch, as everywhere else."""
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        user = signed_in(request.user)
-        rows = super().get_queryset(request)
-        return rows if user.is_superuser else rows.filter(batch__in=Batch.objects.visible_to(user))
 
 
 class ArchivedFilter(admin.SimpleListFilter):
@@ -185,15 +167,15 @@ class BatchAdmin(admin.ModelAdmin):
         return [*self.editable, "places", *(name for name in _columns() if name not in self.editable)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Batch | None = None) -> list[str]:
-        return ["places", *(name for name in _columns() if name not in self.editable)]
+        fixed = [name for name in _columns() if name not in self.editable]
+        return ["places", *fixed, *([] if owns(request, obj) else ["owner"])]
 
     def has_change_permission(self, request: HttpRequest, obj: Batch | None = None) -> bool:
         may_now = obj is None or may(request.user, obj, Right.OPERATOR)
         return may_now and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Batch | None = None) -> bool:
-        may_now = obj is None or is_owner(request.user, obj)
-        return may_now and super().has_delete_permission(request, obj)
+        return owns(request, obj) and super().has_delete_permission(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a batch begins with its ZIP
@@ -290,34 +272,6 @@ class SheetTemplateAdmin(admin.ModelAdmin):
     exclude = ["answer_key"]  # comes and is checked with the folder
     list_display = ["slug", "name", "updated_at"]
     search_fields = ["slug", "name"]
-
-
-@admin.register(BatchAccess)
-class BatchAccessAdmin(OfVisibleBatches):
-    list_display = ["batch", "user", "group", "right", "granted_by", "granted_at"]
-    list_filter = ["right"]
-    list_select_related = ["batch", "user", "group", "granted_by"]
-    search_fields = ["batch__name", "user__username", "group__name"]
-    autocomplete_fields = ["batch", "user", "group"]
-    exclude = ["granted_by"]
-
-    def save_model(self, request: HttpRequest, obj: BatchAccess, form: Any, change: bool) -> None:
-        obj.granted_by_id = obj.granted_by_id or request.user.pk
-        super().save_model(request, obj, form, change)
-
-
-@admin.register(DefaultAccess)
-class DefaultAccessAdmin(admin.ModelAdmin):
-    list_display = ["owner", "user", "group", "right", "granted_by", "granted_at"]
-    list_filter = ["right"]
-    list_select_related = ["owner", "user", "group", "granted_by"]
-    search_fields = ["owner__username", "user__username", "group__name"]
-    autocomplete_fields = ["owner", "user", "group"]
-    exclude = ["granted_by"]
-
-    def save_model(self, request: HttpRequest, obj: DefaultAccess, form: Any, change: bool) -> None:
-        obj.granted_by_id = obj.granted_by_id or request.user.pk
-        super().save_model(request, obj, form, change)
 
 
 @admin.register(Runner)

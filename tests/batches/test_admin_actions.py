@@ -193,6 +193,24 @@ def test_staff_who_may_only_look_work_with_nothing(client: Client, act: Act, cle
     assert Batch.objects.filter(pk=theirs.pk).exists()
 
 
+def test_staff_give_themselves_no_right_that_its_owner_did_not_give(client: Client, clerk: User) -> None:
+    batch = a_batch()
+    shared_with(batch, clerk, Right.OPERATOR)
+    inline = {"access-TOTAL_FORMS": 1, "access-INITIAL_FORMS": 0, "access-0-user": a_user("eve").pk}
+
+    client.post(f"{LIST}{batch.pk}/change/", {"name": "New", "owner": clerk.pk, "access-0-right": "operator"} | inline)
+    given = {"batch": batch.pk, "user": a_user("eve").pk, "right": "operator"}
+    by_row = client.post("/admin/batches/batchaccess/add/", given)
+    by_default = {"owner": batch.owner.pk, "user": clerk.pk, "right": "operator"}
+    for_later = client.post("/admin/batches/defaultaccess/add/", by_default)
+
+    batch.refresh_from_db()
+    assert (batch.name, batch.owner.username) == ("New", "ada")
+    assert (by_row.status_code, for_later.status_code) == (403, 403)
+    assert [access.user for access in batch.access.all()] == [clerk]
+    assert not DefaultAccess.objects.exists()
+
+
 # --- Default access, results of several batches -----------------------------------------------------------------------
 
 
