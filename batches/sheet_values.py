@@ -33,10 +33,12 @@ KINDS: Mapping[str, str] = {
 class SheetValues:
     """One sheet's columns in memory."""
 
-    def __init__(self, template: Template, sheet: Sheet) -> None:
+    def __init__(self, template: Template, sheet: Sheet, answers: Iterable[Answer] | None = None) -> None:
+        """Args: answers: those that will be asked for, where somebody has them; None: all are read."""
         self.template, self.sheet = template, sheet
-        rows = Answer.objects.filter(batch_id=sheet.batch_id, sheet_id=sheet.pk)
-        self._answers = {answer.question: answer for answer in rows}
+        if answers is None:
+            answers = Answer.objects.filter(batch_id=sheet.batch_id, sheet_id=sheet.pk)
+        self._answers = {answer.question: answer for answer in answers}
         self._changed: set[int] = set()
         self._known = frozenset(self._answers)
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.http.response import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from batches.models import Answer, Batch, Correction, Right, Sheet, SheetStatus
 from tests.batches.builders import a_read_batch, a_sheet_row, a_user, shared_with
@@ -400,3 +402,63 @@ def test_nothing_said_a_field_said_twice_and_a_decision_that_does_not_fit_are_re
 
     assert (nothing.status_code, twice.status_code, ignored.status_code) == (400, 400, 409)
     assert "can only be confirmed" in ignored.json()["detail"]
+
+
+# --- The queue --------------------------------------------------------------------------------------------------------
+
+
+def test_the_queue_tells_of_each_field_what_was_read_and_why_it_is_doubtful(client: Client, batch: Batch) -> None:
+    batch.sheets.filter(position=1).update(status="review", doubtful_fields=["q4", "q5"], doubts={"q5": "streak"})
+
+    told = client.get(f"/api/batches/{batch.pk}/review").json()
+
+    seen = [(item["field"], item["value"], item["confidence"], item["sentence"]) for item in told["items"]]
+    assert seen == [
+        ("q4", "D", 0.41, "Doubtful when it was read"),
+        ("q5", "B", 1.0, "A line runs through many bubbles"),
+        ("q4", "D", 0.41, "Doubtful when it was read"),
+    ]
+    assert (told["left"], told["after"]) == (3, None)
+    assert [sheet["position"] for sheet in told["sheets"]] == [1, 3]
+    assert told["items"][0]["options"] == ["A", "B", "C", "D", "E"]
+
+
+def test_the_queue_comes_in_portions_of_whole_sheets(client: Client) -> None:
+    client.force_login(a_user())
+    batch = a_read_batch(groups={"1": 30, "2": 30})
+    batch.sheets.update(status="review")
+
+    first = client.get(f"/api/batches/{batch.pk}/review").json()
+    rest = client.get(f"/api/batches/{batch.pk}/review?after={first['after']}").json()
+    of_group = client.get(f"/api/batches/{batch.pk}/review?group=2").json()
+
+    assert [sheet["position"] for sheet in first["sheets"] + rest["sheets"]] == list(range(1, 61))
+    assert (first["left"], first["after"], rest["after"], of_group["left"]) == (60, 40, None, 30)
+
+
+def test_the_queue_of_many_sheets_takes_a_dozen_queries(client: Client) -> None:
+    client.force_login(a_user())
+    batch = a_read_batch(groups={"1": 60})
+    batch.sheets.update(status="review")
+
+    with CaptureQueriesContext(connection) as asked:
+        client.get(f"/api/batches/{batch.pk}/review")
+    with CaptureQueriesContext(connection) as for_people:
+        page = client.get(f"/batches/{batch.pk}/review")
+
+    assert len(asked) <= 12
+    assert len(for_people) <= 12
+    assert page.content.decode().count("page_00") >= 40  # without its script the page is a list
+
+
+def test_a_sheet_that_is_asked_for_comes_with_all_its_columns(client: Client, batch: Batch) -> None:
+    first = batch.sheets.get(position=1)
+
+    (item,) = client.get(f"/api/batches/{batch.pk}/review?sheet={first.pk}").json()["items"]
+
+    assert (item["field"], item["waits"]) == ("", False)
+    assert item["known"][:2] == [
+        {"name": "candidate", "value": "00000001", "seen": None},
+        {"name": "q1", "value": "A", "seen": None},
+    ]
+    assert len(item["known"]) == 151
