@@ -189,10 +189,12 @@ def _refuse_dangerous(entry: Entry) -> None:
         sentence = f"{_shown(entry.name)} is encrypted; pack the ZIP without a password"
         raise ArchiveRefused(sentence, code="encrypted_member")
     _refuse_dangerous_name(entry)
-    if stat.S_IFMT(entry.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _unsafe(entry, "is a link or a device, not a file; pack the files themselves")
-    if entry.name.endswith("/") and entry.size_bytes:
+    is_folder = entry.name.endswith("/")
+    if is_folder and entry.size_bytes:
         raise _unsafe(entry, "is called a folder, and has content; give the file a name of its own")
+    # Nothing is made of a folder, and some programs give one a mode that means nothing.
+    if not is_folder and stat.S_IFMT(entry.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise _unsafe(entry, "is a link or a device, not a file; pack the files themselves")
     _refuse_bomb(entry)
     if entry.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         sentence = f"{_shown(entry.name)} is packed by method {entry.method}; only stored and deflated can be read"

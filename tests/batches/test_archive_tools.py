@@ -104,6 +104,12 @@ def test_a_folder_that_has_content_is_refused_since_it_may_be_a_page(tmp_path: P
     assert refusal(write_zip(tmp_path / "scans.zip", files)).message.startswith("2.jpg/ is called a folder, and has")
 
 
+def test_a_folder_may_have_a_mode_that_means_nothing(tmp_path: Path) -> None:
+    files = [File(name=b"exam/", mode=0o177777), File(name=b"exam/1.jpg", content=PICTURE, mode=0o100644)]
+
+    assert contents(write_zip(tmp_path / "scans.zip", files)) == {"exam/1.jpg": PICTURE}
+
+
 @pytest.mark.parametrize("name", ["exam/room 1.zip", "ROOM.ZIP", "room.7z", "room.rar", "room.tar.gz"])
 def test_an_archive_inside_the_zip_is_refused_and_named(tmp_path: Path, name: str) -> None:
     inner = a_zip(tmp_path / "inner.zip", {"page_1.jpg": PICTURE}).read_bytes()

@@ -25,6 +25,7 @@ class File:
     flags: int = 0
     system: int = UNIX
     extra: bytes = b""  # in the list
+    mode: int = 0
     hole_bytes: int = 0  # zeros behind the content that belong to it, of which the disk keeps none
 
     @property
@@ -79,7 +80,7 @@ def _write_files(file: BinaryIO, files: Iterable[File], *, wrapped: bool) -> Ite
             file.write(struct.pack("<4s3L", b"PK\x07\x08", *numbers))
         shown, extra = (offset % 2**32, given.extra) if wrapped else _place(offset, given.extra)
         made_by, lengths = given.system << 8 | 20, (len(name), len(extra), 0)
-        entry = (made_by, given.flags, given.method, *numbers, *lengths, 0, shown)
+        entry = (made_by, given.flags, given.method, *numbers, *lengths, given.mode << 16, shown)
         yield ENTRY.pack(b"PK\x01\x02", *entry) + name + extra
 
 
