@@ -87,7 +87,7 @@ def list_batches(request: HttpRequest) -> HttpResponse:
         "statuses": [*STATUS_WORDS.items(), (ARCHIVED, _("archived"))],
         "owners": visible.order_by("owner__username").values_list("owner__username", flat=True).distinct(),
         "is_empty": wanted.is_all and not shown.paginator.count and not visible.exists(),
-        "status_words": STATUS_WORDS.items(),
+        "status_words": [*STATUS_WORDS.items(), ("gone", _("no longer here"))],
         "stage_titles": TITLES.items(),
         "connection_words": CONNECTION_WORDS.items(),
     }

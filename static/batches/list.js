@@ -2,7 +2,7 @@
 
 import { followAll } from "../progress/batch-stream.js";
 import { showAllLocally } from "../times.js";
-import { isTerminal, rowsBelow, showEvent, wordOf } from "./rows.js";
+import { isTerminal, rowsBelow, showEvent, showGone, wordOf } from "./rows.js";
 
 const list = document.getElementById("list");
 const isFirstPage = list.dataset.firstPage === "yes";
@@ -16,6 +16,7 @@ const heardAt = new Map();
 const rows = rowsBelow(list);
 const begunAt = performance.now();
 let lookTimer = 0;
+let lookedAt = begunAt; // for the sake of silent ones
 
 function take(event) {
   const { batch_id: batch } = event;
@@ -44,8 +45,17 @@ async function look(tries) {
   showAllLocally(fresh);
   const painted = rowsBelow(fresh);
   const late = [...painted].filter(([batch, row]) => rows.has(batch) && !paint(batch, row));
-  if (isFirstPage) tellNews([...painted.keys()].filter((batch) => !rows.has(batch) && latest.has(batch)).length);
+  const news = [...painted.keys()].filter((batch) => !rows.has(batch) && latest.has(batch)).length;
+  if (isFirstPage) tellNews(news);
+  if (!news) markGone(painted);
   if (late.length && tries > 1) lookSoon(tries - 1);
+}
+
+/** Say of batches that fell silent and that the server does not list any more: deleted, or not this reader's to see. */
+function markGone(painted) {
+  for (const [batch, row] of rows) {
+    if (!painted.has(batch) && isSilent(batch, row, performance.now())) showGone(row);
+  }
 }
 
 /** Put the row that the server has painted anew in the place of the old one; whether it knows of the batch's end. */
@@ -69,11 +79,14 @@ function tellNews(count) {
 /** Look after batches of which nothing is heard: nobody may be at work on them any more. */
 function tick() {
   const now = performance.now();
-  const silent = [...rows].filter(
-    ([batch, { dataset }]) => dataset.state === "processing" && now - (heardAt.get(batch) ?? begunAt) > SILENCE_MS,
-  );
-  for (const [batch] of silent) heardAt.set(batch, now);
-  if (silent.length && !document.hidden) lookSoon(1);
+  if (document.hidden || now - lookedAt < SILENCE_MS) return;
+  if (![...rows].some(([batch, row]) => isSilent(batch, row, now))) return;
+  lookedAt = now;
+  lookSoon(1);
+}
+
+function isSilent(batch, row, now) {
+  return row.dataset.state === "processing" && now - (heardAt.get(batch) ?? begunAt) > SILENCE_MS;
 }
 
 function showState(state) {

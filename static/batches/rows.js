@@ -34,6 +34,14 @@ export function showEvent(element, event) {
   change(row, "review", (part) => setText(part, number.format(event.sheets_review)));
 }
 
+/** Show that nothing more will be heard of the batch of `element`. */
+export function showGone(element) {
+  element.dataset.state = "gone";
+  const row = element.closest("tr");
+  showStatus(row.querySelector(".status"), "gone");
+  change(row, "way", (part) => (part.hidden = true));
+}
+
 export function isTerminal({ stage }) {
   return stage === "completed" || stage === "failed";
 }

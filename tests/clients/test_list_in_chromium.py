@@ -158,6 +158,22 @@ def test_the_list_polls_where_streams_do_not_get_through_and_says_so(clerk: Cler
     expect(clerk.row(batch).locator("progress")).to_have_js_property("value", 50, timeout=15_000)
 
 
+def test_a_batch_that_is_not_theirs_to_see_any_more_is_said_to_be_gone(clerk: Clerk, live: Live, proxy: Proxy) -> None:
+    mine, theirs = clerk.add_batch(), live.writer.add_batch()
+    live.writer.ask("change_batch", batch=theirs, status="processing", lease_until="2100-01-01T00:00:00Z")
+    live.writer.ask("grant", batch=theirs, user=clerk.name)
+    clerk.page.clock.install()
+    clerk.open(proxy.url)
+    expect(clerk.row(theirs).locator(".status")).to_have_text("processing")
+
+    live.writer.ask("revoke", batch=theirs, user=clerk.name)
+    clerk.page.clock.fast_forward(26_000)
+    clerk.page.clock.run_for(3_000)
+
+    expect(clerk.row(theirs).locator(".status")).to_have_text("no longer here")
+    expect(clerk.row(mine).locator(".status")).to_have_text("uploading")
+
+
 def test_a_batch_of_which_nothing_is_heard_any_more_is_shown_as_interrupted(clerk: Clerk, proxy: Proxy) -> None:
     batch = clerk.add_batch(status="processing", lease_until="2100-01-01T00:00:00Z")
     clerk.page.clock.install()
