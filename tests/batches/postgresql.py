@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +22,8 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
-    """Give the address of an empty database."""
+def running_server(settings: Sequence[str] = ("fsync=off",)) -> Iterator[str]:
+    """Give the address of an empty database; ``settings`` are the server's, such as ``max_wal_size=4GB``."""
     folder = programs()
     assert folder is not None, "no PostgreSQL is installed"
     data = Path(tempfile.mkdtemp(prefix="omr-postgresql-"))
@@ -33,7 +33,8 @@ def running_server() -> Iterator[str]:
     port = free_port()
     try:
         _run(folder / "initdb", "-D", str(data / "db"), "-U", "omr", "-A", "trust", "--no-sync")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data} -c fsync=off"
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data}"
+        options += "".join(f" -c {setting}" for setting in settings)
         _run(folder / "pg_ctl", "-D", str(data / "db"), "-w", "-l", str(data / "log"), "-o", options, "start")
         try:
             yield f"postgresql://omr@127.0.0.1:{port}/postgres"
