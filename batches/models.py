@@ -482,8 +482,9 @@ class Answer(models.Model):
     """One question of one sheet, as it was read.
 
     The key is composite and final: Django cannot change one later, and PostgreSQL wants the column
-    it partitions by in it. No other index and no constraint on the parents: they would double the cost
-    of loading 1.7 million rows; a batch is deleted through ``services.delete_batch`` only.
+    it partitions by in it; there each batch has a partition, made by the load (answer_rows.py). No other index
+    and no constraint on the parents: they would double the cost of loading 1.7 million rows; a batch is deleted
+    through ``services.delete_batch`` only.
     """
 
     pk = models.CompositePrimaryKey("batch_id", "sheet_id", "question")

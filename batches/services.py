@@ -14,11 +14,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from batches import wording
+from batches.answer_rows import delete_answers
 from batches.archive import facts_of
 from batches.covers import CODE, NO_COVER, name_pages
 from batches.errors import BatchCancelled, CodesRefused, StorageRefused, StorageUnreachable, WrongState
 from batches.folders import site_folders
-from batches.models import Answer, ArchiveKind, Batch, BatchStatus, SheetTemplate
+from batches.models import ArchiveKind, Batch, BatchStatus, SheetTemplate
 from batches.page_index import read_index
 from batches.reports import ending_report, waiting_report, waits_for
 from batches.sharing import give_defaults
@@ -235,8 +236,9 @@ def delete_batch(batch: Batch, *, by: AbstractUser) -> None:
     with suppress(*AWAY):
         progress_log.forget(batch.pk)
     # By hand, children first: what cascades would collect every answer in memory.
-    for rows in (Answer.objects.filter(batch_id=batch.pk), batch.sheets.all(), batch.groups.all()):
-        rows.delete()
+    delete_answers(batch.pk)
+    batch.sheets.all().delete()
+    batch.groups.all().delete()
     with transaction.atomic():
         ProgressEvent.objects.filter(batch_id=batch.pk).delete()
         batch.delete()

@@ -1,7 +1,9 @@
 """From records to results: what one sheet's record says in the words of the result files and the database."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter, getitem, itemgetter
 from typing import Generic, TypeVar
 
 from batches.archive import Page
@@ -14,6 +16,8 @@ from batches.workers.identity import ReviewReason
 from batches.workers.records import BLANK, Choice, Form, PageRecord, read_records
 
 T = TypeVar("T")
+
+STATUS_OF = attrgetter("status")
 
 _Seen = tuple[Choice, int, bool]
 """Of one field: what is marked, confidence in percent, whether it is doubtful."""
@@ -29,7 +33,8 @@ class ReadSheet(Generic[T]):
     error_message: str  # of a page that was set aside
     line: SheetLine
     record: PageRecord
-    answers: Sequence[tuple[AnswerLine, T]]  # by question, each with the form of it that was asked for
+    answers: Sequence[AnswerLine]  # by question
+    made: Sequence[T]  # of each answer, in the same order, the form that was asked for
 
 
 def read_sheets(workspace: Workspace, form: Form, make: Callable[[AnswerLine], T]) -> Iterator[ReadSheet[T]]:
@@ -46,8 +51,9 @@ def read_sheets(workspace: Workspace, form: Form, make: Callable[[AnswerLine], T
             settled = form.settle_identity(record)
             doubts = suspicion.reasons(sheet, record.error_code)
             reasons = (*form.identity_reasons(settled), *twins.reasons(position), *doubts)
-            answers = table.of(record)
-            statuses = [answer.status for answer, _ in answers]
+            known = table.of(record)
+            answers, made = zip(*known, strict=True) if known else ((), ())
+            statuses = list(map(STATUS_OF, answers))
             line = SheetLine(
                 group_code=plan.groups[sheet.group].code,
                 number=sheet.number,
@@ -68,6 +74,7 @@ def read_sheets(workspace: Workspace, form: Form, make: Callable[[AnswerLine], T
                 line=line,
                 record=record,
                 answers=answers,
+                made=made,
             )
 
 
@@ -84,46 +91,64 @@ def _text(form: Form, position: int, choice: Choice) -> str:
     return "" if choice == BLANK else values[choice]
 
 
-@dataclass
+class _Known(dict[tuple[_Seen, ...] | tuple[Choice, int], tuple[AnswerLine, T]]):
+    """The distinct answers to one question, each made when it is first looked up.
+
+    By what was seen of each field; of a single one that nobody doubts also, short, by (choice, confidence).
+    """
+
+    def __init__(self, make: Callable[[tuple[_Seen, ...]], tuple[AnswerLine, T]]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: tuple[_Seen, ...] | tuple[Choice, int]) -> tuple[AnswerLine, T]:
+        is_short = isinstance(key[-1], int)
+        answer = self[key] = self._make(((*key, False),) if is_short else key)  # type: ignore[arg-type]
+        return answer
+
+
 class _AnswerTable(Generic[T]):
     """Gives the answers of a sheet, each distinct one made once.
 
-    A batch has millions of answers and few distinct ones: looking one up costs a tenth of making it.
+    A batch has millions of answers and few distinct ones: looking one up costs a hundredth of making it.
     """
 
-    form: Form
-    make: Callable[[AnswerLine], T]
-    _columns: list[tuple[int, tuple[int, ...], dict[object, tuple[AnswerLine, T]]]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        questions = self.form.template.questions
-        self._columns = [(column.question or 0, self.form.positions(column), {}) for column in questions]
+    def __init__(self, form: Form, make: Callable[[AnswerLine], T]) -> None:
+        self._form, self._make = form, make
+        columns = [(column.question or 0, form.positions(column)) for column in form.template.questions]
+        self._positions = [positions for _, positions in columns]
+        self._known = [_Known(partial(self._answer, question, positions)) for question, positions in columns]
+        self._column = {positions[0]: i for i, (_, positions) in enumerate(columns)}
+        is_simple = len(columns) > 1 and all(len(positions) == 1 for _, positions in columns)
+        self._pick = itemgetter(*self._column) if is_simple else None
 
     def of(self, record: PageRecord) -> list[tuple[AnswerLine, T]]:
         """Return the answers of ``record`` by question; none of a page that was set aside."""
         if not record.is_read:
             return []
-        choices, confidences, doubts = record.choices, record.confidences, record.doubts or {}
-        answers = []
-        for question, positions, known in self._columns:
-            position = positions[0]
-            # Nearly every question is one field that nobody doubts: its key is made without a detour.
-            if len(positions) == 1 and position not in doubts:
-                key: object = (choices[position], confidences[position])
-            else:
-                key = tuple((choices[p], confidences[p], p in doubts) for p in positions)
-            answer = known.get(key)
-            if answer is None:
-                seen = [(choices[p], confidences[p], p in doubts) for p in positions]
-                line = self._line(question, positions, seen)
-                answer = known[key] = (line, self.make(line))
-            answers.append(answer)
+        if self._pick is None:
+            return [self._look_up(column, record) for column in range(len(self._known))]
+        # Every question is one field, as nearly always, and of nearly all nobody doubts: no Python for each.
+        seen = zip(self._pick(record.choices), self._pick(record.confidences), strict=True)
+        answers = list(map(getitem, self._known, seen))
+        for position in record.doubts or ():
+            if (column := self._column.get(position)) is not None:
+                answers[column] = self._look_up(column, record)
         return answers
 
-    def _line(self, question: int, positions: tuple[int, ...], seen: Sequence[_Seen]) -> AnswerLine:
+    def _look_up(self, column: int, record: PageRecord) -> tuple[AnswerLine, T]:
+        doubts = record.doubts or {}
+        seen = ((record.choices[p], record.confidences[p], p in doubts) for p in self._positions[column])
+        return self._known[column][tuple(seen)]
+
+    def _answer(self, question: int, positions: Sequence[int], seen: Sequence[_Seen]) -> tuple[AnswerLine, T]:
+        line = self._line(question, positions, seen)
+        return line, self._make(line)
+
+    def _line(self, question: int, positions: Sequence[int], seen: Sequence[_Seen]) -> AnswerLine:
         return AnswerLine(
             question=question,
-            answer="".join(_text(self.form, p, choice) for p, (choice, _, _) in zip(positions, seen, strict=True)),
+            answer="".join(_text(self._form, p, choice) for p, (choice, _, _) in zip(positions, seen, strict=True)),
             confidence=min(confidence for _, confidence, _ in seen) / 100,
             status=_answer_status(seen).value,
         )

@@ -50,12 +50,12 @@ class _Writer:
     def write(self, sheet: ReadSheet[bytes]) -> None:
         tables, line = self._tables, sheet.line
         self._sheets.write(_line(tables.sheet_cells(line)))
-        self._responses.write(_line(tables.response_cells(line, [answer for answer, _ in sheet.answers])))
-        if sheet.answers:
+        self._responses.write(_line(tables.response_cells(line, sheet.answers)))
+        if sheet.made:
             # The first cells of a line are the same for the whole sheet, the others for many sheets: each is made once.
             head = _line(tables.answer_head(line)).removesuffix(b"\r\n") + b","
-            self._answers.write(head + head.join([tail for _, tail in sheet.answers]))
-            self.answers += len(sheet.answers)
+            self._answers.write(head + head.join(sheet.made))
+            self.answers += len(sheet.made)
 
 
 def _line(cells: Cells) -> bytes:

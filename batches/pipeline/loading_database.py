@@ -1,80 +1,109 @@
 """The stage that puts the results into the database."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
 from typing import TypeVar
+from uuid import UUID
 
 from django.db import connection, transaction
 
 from batches import wording
+from batches.answer_rows import delete_answers
 from batches.corrections import reapply
-from batches.models import Answer, CoverGroup, Sheet
+from batches.models import CoverGroup, Sheet
+from batches.pipeline import copying, inserting
 from batches.pipeline.answers import ReadSheet, read_sheets
 from batches.pipeline.run import Run
 from batches.results import AnswerLine
 
-TABLE = Answer._meta.db_table
-COLUMNS = "batch_id, sheet_id, question, answer, confidence, status"
-INSERT = f"INSERT INTO {TABLE} ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"  # noqa: S608 - names of ours only
-COPY = f"COPY {TABLE} ({COLUMNS}) FROM STDIN"
-
-SHEETS_AT_ONCE = 500
-"""In one step: with 150 questions each, 75,000 answers, 10 MB and a few tenths of a second."""
-
 T = TypeVar("T")
 
-Portion = Sequence[tuple[Sheet, Sequence[T]]]
-"""Some sheets, each with its answers in the form in which the database takes them."""
+Rows = Iterator[tuple[Sheet, Sequence[T]]]
+"""Of each sheet its own row, and its answers in the form in which the database takes them."""
+
+SHEETS_A_COPY = 2000
+"""Between two the batch is asked whether it was cancelled: some tenths of a second."""
+
+SHEETS_AN_INSERT = 500
+SHEETS_SORTED = 20_000
+"""The answers of so many are in memory at once, 1.5 KB a sheet."""
 
 
 def load_database(run: Run) -> None:
     """Write the sheets and their answers as rows, in the place of those of an earlier attempt.
 
-    Reads the records and the plan, of which the result files were made too; leaves rows of Sheet and Answer.
-    SQLite gets a short transaction for each portion, so that others can write in between; PostgreSQL one for all,
-    and its answers by COPY.
+    Reads the records and the plan, of which the result files were made too; leaves rows of Sheet and Answer, with what
+    people had said of them. For PostgreSQL it is one transaction; SQLite gets many short ones.
     """
     run.begin(wording.loading(connection.vendor))
     started_at = time.monotonic()
-    if connection.vendor == "postgresql":
-        with transaction.atomic():
-            answers = _load(run, _copy_line, _copy_answers)
-    else:
-        answers = _load(run, _insert_values, _insert_answers)
+    _clear(run)
+    answers = _copy(run) if connection.vendor == "postgresql" else _insert(run)
     milliseconds = round(1000 * (time.monotonic() - started_at))
     run.finish(wording.loaded(run.batch.sheet_count, answers, milliseconds))
 
 
-def _load(run: Run, make: Callable[[AnswerLine], T], write_answers: Callable[[Portion[T]], None]) -> int:
-    """Load everything, portion by portion, and say again what people had said; return the number of answers read."""
-    _clear(run)
-    total = 0
-    rows = _rows(run, make)
-    while portion := list(islice(rows, SHEETS_AT_ONCE)):
-        run.check()
-        with transaction.atomic():
-            Sheet.objects.bulk_create(sheet for sheet, _ in portion)
-            write_answers(portion)
-        total += sum(len(answers) for _, answers in portion)
+def _clear(run: Run) -> None:
+    """Delete what an earlier attempt has loaded."""
+    delete_answers(run.batch.pk)
+    for group in run.batch.groups.all():
+        group.sheets.all().delete()
+
+
+def _copy(run: Run) -> int:
+    """Load everything into PostgreSQL; return the number of answers that were read."""
+    rows, total = _rows(run, copying.pack_answer), 0
+    with transaction.atomic():
+        copying.create_partition(run.batch.pk)
+        while True:
+            sheets: list[Sheet] = []
+            total += copying.copy_answers(run.batch.pk, _noting(sheets, islice(rows, SHEETS_A_COPY)))
+            if not sheets:
+                break
+            copying.copy_rows(Sheet, sheets)
+            run.check()
+        copying.attach_partition(run.batch.pk)
+        reapply(run.batch)
+    return total
+
+
+def _noting(sheets: list[Sheet], rows: Iterable[tuple[Sheet, Sequence[T]]]) -> Iterator[tuple[UUID, Sequence[T]]]:
+    """Give the answers of ``rows`` while they are made, so that the database writes meanwhile; put the sheets aside."""
+    for sheet, answers in rows:
+        sheets.append(sheet)
+        yield sheet.pk, answers
+
+
+def _insert(run: Run) -> int:
+    """Load everything into SQLite; return the number of answers that were read."""
+    rows, total = _rows(run, inserting.take_values), 0
+    with inserting.in_bulk():
+        while unsorted := _insert_sheets(run, islice(rows, SHEETS_SORTED)):
+            for _ in inserting.insert_answers(run.batch.pk, unsorted):
+                run.check()
+            total += sum(len(answers) for _, answers in unsorted)
     reapply(run.batch)
     return total
 
 
-def _clear(run: Run) -> None:
-    """Delete what an earlier attempt has loaded, group by group."""
-    for group in run.batch.groups.all():
-        with transaction.atomic():
-            Answer.objects.filter(batch_id=run.batch.pk, sheet_id__in=group.sheets.values("pk")).delete()
-            group.sheets.all().delete()
+def _insert_sheets(run: Run, rows: Rows[T]) -> list[tuple[UUID, Sequence[T]]]:
+    """Write the sheets themselves; return their answers."""
+    unsorted: list[tuple[UUID, Sequence[T]]] = []
+    while portion := list(islice(rows, SHEETS_AN_INSERT)):
+        run.check()
+        inserting.insert_rows(Sheet, [sheet for sheet, _ in portion])
+        unsorted += [(sheet.pk, answers) for sheet, answers in portion]
+    return unsorted
 
 
-def _rows(run: Run, make: Callable[[AnswerLine], T]) -> Iterator[tuple[Sheet, Sequence[T]]]:
+def _rows(run: Run, make: Callable[[AnswerLine], T]) -> Rows[T]:
     """Give the row of every sheet and its answers, in the order of the batch."""
+    # The database is asked now and not with the first row: by then the connection is busy with COPY.
     groups = list(run.batch.groups.order_by("number"))
-    for position, sheet in enumerate(read_sheets(run.workspace, run.form, make), 1):
-        yield _sheet(run, groups[sheet.group], position, sheet), [answer for _, answer in sheet.answers]
+    sheets = enumerate(read_sheets(run.workspace, run.form, make), 1)
+    return ((_sheet(run, groups[sheet.group], position, sheet), sheet.made) for position, sheet in sheets)
 
 
 def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[T]) -> Sheet:
@@ -100,30 +129,3 @@ def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[T]) -> S
         multiple=line.multiple,
         doubtful=line.doubtful,
     )
-
-
-def _insert_values(answer: AnswerLine) -> tuple[int, str, float, str]:
-    return (answer.question, answer.answer, answer.confidence, answer.status)
-
-
-def _insert_answers(portion: Portion[tuple[int, str, float, str]]) -> None:
-    # SQLite keeps ids as hexadecimal digits.
-    heads = (((sheet.batch_id.hex, sheet.pk.hex), answers) for sheet, answers in portion)
-    with connection.cursor() as cursor:
-        cursor.executemany(INSERT, [(*head, *answer) for head, answers in heads for answer in answers])
-
-
-def _copy_line(answer: AnswerLine) -> str:
-    # A bubble's value may be anything that JSON can say.
-    return f"{answer.question}\t{answer.answer.translate(COPY_ESCAPES)}\t{answer.confidence}\t{answer.status}\n"
-
-
-def _copy_answers(portion: Portion[str]) -> None:
-    with connection.cursor() as cursor, cursor.copy(COPY) as copy:
-        for sheet, answers in portion:
-            if answers:
-                head = f"{sheet.batch_id}\t{sheet.pk}\t"
-                copy.write(head + head.join(answers))
-
-
-COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})

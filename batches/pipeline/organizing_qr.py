@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batches import wording
+from batches.answer_rows import delete_answers
 from batches.covers import NO_COVER, name_pages
 from batches.errors import CoversUnusable
-from batches.models import Answer, CoverGroup
+from batches.models import CoverGroup
 from batches.page_index import ArchiveIndex
 from batches.pipeline.run import Run
 from batches.pipeline.workspace import Plan, PlannedGroup, PlannedSheet
@@ -266,7 +267,7 @@ def _plan(pages: Sequence[_Page]) -> Plan:
 def _write_groups(run: Run, plan: Plan) -> None:
     """Write the groups as rows, in the place of those of an earlier attempt and of what hung on them."""
     batch = run.batch
-    Answer.objects.filter(batch_id=batch.pk).delete()
+    delete_answers(batch.pk)
     batch.sheets.all().delete()
     batch.groups.all().delete()
     CoverGroup.objects.bulk_create(

@@ -1,8 +1,12 @@
-"""The same batch in PostgreSQL."""
+"""The same batch in PostgreSQL, where each batch has a partition of its own."""
 
 import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.batches.archives import two_groups
@@ -18,36 +22,114 @@ pytestmark = [
     ),
 ]
 
-LOOK = """
-from batches.models import Answer, Batch
-batch = Batch.objects.get()
-print(batch.status, batch.sheets.count(), Answer.objects.count())
-print(*Answer.objects.filter(sheet__file_name="page_2.jpg").order_by("question").values_list("answer", "status")[:3])
-"""
-
 LOAD_AGAIN = """
 from batches.models import Batch, BatchStatus
-batch = Batch.objects.get()
+batch = Batch.objects.get(name="first")
 batch.status = BatchStatus.FAILED
 batch.finished_stages = ["extracting"]
 batch.save()
 """
 
+DELETE = """
+from django.contrib.auth.models import User
+from batches.models import Batch
+from batches.services import delete_batch
+delete_batch(Batch.objects.get(name="second"), by=User.objects.get())
+"""
 
-def test_a_batch_is_loaded_into_postgresql_by_copy_and_can_be_loaded_again(tmp_path: Path) -> None:
-    scans = a_zip(tmp_path / "scans.zip", two_groups())
+PAGE_2 = """
+SELECT answer, a.status FROM batches_answer a JOIN batches_sheet s ON a.sheet_id = s.id JOIN batches_batch b
+ON b.id = s.batch_id WHERE s.file_name = 'page_2.jpg' AND b.name = %s ORDER BY question LIMIT 3
+"""
+
+PARTITIONS = """
+SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'batches_answer'::regclass ORDER BY 1
+"""
+
+ALL = "SELECT batch_id, sheet_id, question, answer, confidence, status FROM batches_answer ORDER BY 1, 2, 3"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A site with two batches of the same pages, ``first`` and ``second``."""
+
+    site: Site
+    url: str
+    scans: Path
+
+    def ask(self, query: str, *values: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url, cursor_factory=psycopg.ClientCursor) as connection:
+            return connection.execute(query.encode(), values).fetchall()
+
+    def process(self, name: str) -> str:
+        arguments = ("--template", "standard-150", "--name", name)
+        return self.site.manage("process_batch", str(self.scans), *arguments).stdout
+
+    def shell(self, script: str) -> None:
+        self.site.manage("shell", "--no-imports", "-c", script)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
+    folder = tmp_path_factory.mktemp("postgresql")
+    scans = a_zip(folder / "scans.zip", two_groups())
     with running_server() as url:
-        site = Site(tmp_path / "var", {"DATABASE_URL": url})
+        site = Site(folder / "var", {"DATABASE_URL": url})
         site.manage("migrate", "-v", "0")
         site.add_user("root", superuser=True)
+        loaded = Loaded(site, url, scans)
+        assert "Loading to database via postgresql" in loaded.process("first")
+        loaded.process("second")
+        yield loaded
 
-        done = site.manage("process_batch", str(scans), "--template", "standard-150")
 
-        assert "Loading to database via postgresql" in done.stdout
-        loaded = site.manage("shell", "--no-imports", "-c", LOOK).stdout
-        assert loaded == "completed 3 450\n('A', 'single') ('AC', 'multiple') ('', 'blank')\n"
+def test_a_batch_is_loaded_by_copy_and_can_be_loaded_again(loaded: Loaded) -> None:
+    before = loaded.ask(ALL)
+    assert len(before) == 900
+    assert loaded.ask(PAGE_2, "first") == [("A", "single"), ("AC", "multiple"), ("", "blank")]
 
-        site.manage("shell", "--no-imports", "-c", LOAD_AGAIN)
-        (results,) = (site.var / "results").iterdir()
-        site.manage("process_batch", results.name)
-        assert site.manage("shell", "--no-imports", "-c", LOOK).stdout == loaded
+    loaded.shell(LOAD_AGAIN)
+    ((batch_id,),) = loaded.ask("SELECT id FROM batches_batch WHERE name = 'first'")
+    loaded.site.manage("process_batch", str(batch_id))
+
+    assert loaded.ask(ALL) == before
+
+
+def test_each_batch_has_a_partition_of_its_own_in_which_sheets_are_found_by_the_key(loaded: Loaded) -> None:
+    batches = loaded.ask("SELECT id FROM batches_batch ORDER BY id::text")
+
+    of_one = loaded.ask("EXPLAIN SELECT * FROM batches_answer WHERE batch_id = %s", str(batches[0][0]))
+
+    expected = [(f"batches_answer_{batch.hex}", f"FOR VALUES IN ('{batch}')") for (batch,) in batches]  # type: ignore[attr-defined]
+    assert loaded.ask(PARTITIONS) == expected
+    assert "batches_answer_" + batches[0][0].hex in str(of_one)  # type: ignore[attr-defined]
+    assert "batches_answer_" + batches[1][0].hex not in str(of_one)  # type: ignore[attr-defined]
+
+
+def test_partitions_take_over_the_answers_of_the_table_before_them(loaded: Loaded) -> None:
+    before, partitions = loaded.ask(ALL), loaded.ask(PARTITIONS)
+
+    loaded.site.manage("migrate", "batches", "0008", "-v", "0")
+    flat = loaded.ask(ALL), loaded.ask(PARTITIONS)
+    loaded.site.manage("migrate", "-v", "0")
+
+    assert flat == (before, [])
+    assert (loaded.ask(ALL), loaded.ask(PARTITIONS)) == (before, partitions)
+
+
+def test_deleting_a_batch_waits_for_those_who_read_and_lets_others_read_meanwhile(loaded: Loaded) -> None:
+    partitions = loaded.ask(PARTITIONS)
+    deleting = threading.Thread(target=loaded.shell, args=(DELETE,))
+
+    with psycopg.connect(loaded.url) as reader, reader.transaction():
+        reader.execute("SELECT count(*) FROM batches_answer")
+        deleting.start()
+        while not loaded.ask("SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"):
+            assert deleting.is_alive()
+        assert loaded.ask(PAGE_2, "second")  # its answers are still there, and whoever asks is answered
+    deleting.join()
+
+    assert loaded.ask(PAGE_2, "second") == []
+    assert loaded.ask(PAGE_2, "first") != []
+    assert len(loaded.ask(PARTITIONS)) == len(partitions) - 1
