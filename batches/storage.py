@@ -5,14 +5,16 @@ path or an address, so that a site whose setting has changed still finds the old
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.core.files import File
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
-from batches.archive import is_remote
+from batches.archive import facts_of, is_remote
 from batches.errors import StorageUnreachable
 from batches.folders import site_folders
 
@@ -22,11 +24,7 @@ LOOK_SECONDS = 0.25
 
 def location_of(batch_id: UUID) -> str:
     """Return where the archive of a batch lies when it is finished."""
-    storage: Any = storages[ARCHIVES]
-    try:
-        return str(storage.path(_name(batch_id)))
-    except NotImplementedError:
-        return "s3://" + "/".join(part for part in (storage.bucket_name, storage.location, _name(batch_id)) if part)
+    return _location(_name(batch_id))
 
 
 def keep_archive(batch_id: UUID, path: Path, *, alive: Callable[[], None]) -> None:
@@ -42,7 +40,7 @@ def keep_archive(batch_id: UUID, path: Path, *, alive: Callable[[], None]) -> No
     """
     location = location_of(batch_id)
     if not is_remote(location):
-        _save(batch_id, _Parcel(path))
+        _save(_name(batch_id), _Parcel(path))
     elif not _has_it_all(location, path):
         _send(batch_id, path, location, alive)
 
@@ -80,6 +78,20 @@ def archives_of(batch_id: UUID, archive_path: str) -> set[str]:
     return {str(site_folders().upload(batch_id)), location_of(batch_id), archive_path} - {""}
 
 
+def try_storage() -> str:
+    """Write something where finished archives go, and delete it; return where that was.
+
+    Raises:
+        OSError, StorageUnreachable, StorageRefused: it cannot be done.
+    """
+    name = f"doctor-{uuid4()}"
+    location = _location(name)
+    _save(name, ContentFile(b"-"))
+    facts_of(location)
+    remove_archive(location)
+    return location.removesuffix(f"/{name}")
+
+
 class _Parcel(File):  # type: ignore[type-arg]  # of bytes
     """An archive on its way; a storage that is a folder finds by ``temporary_file_path`` that it can be moved."""
 
@@ -98,15 +110,24 @@ class _Parcel(File):  # type: ignore[type-arg]  # of bytes
         return content
 
 
-def _save(batch_id: UUID, parcel: _Parcel) -> None:
-    with parcel:
-        storages[ARCHIVES].save(_name(batch_id), parcel)
+def _save(name: str, content: "File[bytes]") -> None:
+    location = _location(name)
+    with content, _translated(location):
+        storages[ARCHIVES].save(name, content)
+
+
+def _translated(location: str) -> AbstractContextManager[None]:
+    if not is_remote(location):
+        return nullcontext()
+    from batches.storage_s3 import Address, translated
+
+    return translated(Address.parse(location))
 
 
 def _send(batch_id: UUID, path: Path, location: str, alive: Callable[[], None]) -> None:
     """Send the file in a thread of its own, so that ``alive`` is called from this one."""
     parcel, sent = _Parcel(path), Future[None]()
-    threading.Thread(target=_into, args=(sent, batch_id, parcel, location), daemon=True).start()
+    threading.Thread(target=_into, args=(sent, _name(batch_id), parcel), daemon=True).start()
     try:
         while not wait([sent], timeout=LOOK_SECONDS).done:
             alive()
@@ -117,12 +138,9 @@ def _send(batch_id: UUID, path: Path, location: str, alive: Callable[[], None]) 
         raise StorageUnreachable(f"{location} did not arrive whole; continue the batch to send it again")
 
 
-def _into(sent: Future[None], batch_id: UUID, parcel: _Parcel, location: str) -> None:
-    from batches.storage_s3 import Address, translated
-
+def _into(sent: Future[None], name: str, parcel: _Parcel) -> None:
     try:
-        with translated(Address.parse(location)):
-            _save(batch_id, parcel)
+        _save(name, parcel)
     except BaseException as error:  # noqa: BLE001 - raised where the result is waited for
         sent.set_exception(error)
     else:
@@ -137,6 +155,14 @@ def _has_it_all(location: str, path: Path) -> bool:
         return facts_of_remote(location).size_bytes == path.stat().st_size
     except FileNotFoundError:
         return False
+
+
+def _location(name: str) -> str:
+    storage: Any = storages[ARCHIVES]
+    try:
+        return str(storage.path(name))
+    except NotImplementedError:
+        return "s3://" + "/".join(part for part in (storage.bucket_name, storage.location, name) if part)
 
 
 def _name(batch_id: UUID) -> str:

@@ -22,6 +22,7 @@ from batches.pipeline.archiving import archive_zip
 from batches.storage import keep_archive, location_of
 from batches.storage_cache import FOLDER_VARIABLE
 from omr_project.environment import archive_storage, bucket_address
+from omr_project.management.commands.doctor import check_archives
 from progress.events import ProcessingStage
 from tests.batches.archives import an_uploaded_batch, cover, csv_rows, process, sheet, two_groups
 from tests.batches.builders import a_superuser
@@ -312,6 +313,27 @@ def test_a_zip_that_is_left_after_the_row_was_written_goes_with_the_next_attempt
     archive_zip(batch, alive=nothing)
 
     assert not upload.exists()
+
+
+# --- The doctor -------------------------------------------------------------------------------------------------------
+
+
+def test_the_doctor_writes_something_into_the_bucket_and_takes_it_away_again(bucket: Storage) -> None:
+    (finding,) = check_archives()
+
+    assert (finding.seen, finding.is_fault) == ("s3://exams/2026, can be written", False)
+    assert bucket.sent()
+    assert bucket.names == []
+
+
+def test_the_doctor_names_a_bucket_that_is_not_there(bucket: Storage, settings: Settings) -> None:
+    settings.STORAGES = settings.STORAGES | {"archives": archive_storage("s3://exam", Path())}
+
+    (finding,) = check_archives()
+
+    assert finding.is_fault
+    assert "s3://exam may not be used" in finding.seen
+    assert "(NoSuchBucket); check the name of the bucket" in finding.seen
 
 
 # --- Settings ---------------------------------------------------------------------------------------------------------

@@ -23,9 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def other_machine(
-    site: Site, storage: Storage, start: Callable[[], "subprocess.Popen[str]"], tmp_path: Path
-) -> Path:
+def other_machine(site: Site, storage: Storage, start: Callable[[], "subprocess.Popen[str]"], tmp_path: Path) -> Path:
     """A worker that knows the storage by its environment and has a cache of its own, which is given."""
     cache = tmp_path / "other-machine"
     site.environment |= storage.environment | {FOLDER_VARIABLE: str(cache)}

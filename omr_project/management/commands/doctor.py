@@ -14,7 +14,9 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from batches.errors import StorageRefused, StorageUnreachable
 from batches.models import Runner
+from batches.storage import try_storage
 from omr_project.redis_server import find_program
 from progress.connection import client, redis_url
 
@@ -119,6 +121,16 @@ def check_disk() -> Iterator[Finding]:
         yield Finding("folder", seen)
 
 
+def check_archives() -> Iterator[Finding]:
+    try:
+        place = try_storage()
+    except (StorageUnreachable, StorageRefused, OSError) as error:
+        remedy = "finished batches cannot end before it is mended"
+        yield Finding("archives", str(error), remedy, is_fault=True)
+        return
+    yield Finding("archives", f"{place}, can be written")
+
+
 def check_proxy() -> Iterator[Finding]:
     hosts = ", ".join(settings.ALLOWED_HOSTS)
     is_local = set(settings.ALLOWED_HOSTS) <= LOCAL_HOSTS
@@ -132,4 +144,10 @@ def check_proxy() -> Iterator[Finding]:
         yield Finding("web", f"{hosts}, {'https' if settings.HTTPS else 'http'}")
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (check_database, check_redis, check_disk, check_proxy)
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    check_database,
+    check_redis,
+    check_disk,
+    check_archives,
+    check_proxy,
+)
