@@ -48,29 +48,32 @@ def draw_bars(summaries: Sequence[QuestionSummary]) -> list[Bar]:
 
 
 def draw_skyline(summaries: Sequence[QuestionSummary], label: str) -> SafeString:
-    """Return all questions side by side, an upright bar each; ``label`` is for those who cannot see it."""
-    columns = "".join(_column(place, summary) for place, summary in enumerate(summaries))
+    """Return all questions side by side, an upright bar each; ``label`` is for those who cannot see it.
+
+    All parts with one look are one path: half of what a rectangle for each would have to send.
+    """
+    paths: dict[str, list[str]] = {}
+    for place, summary in enumerate(summaries):
+        for look, start, length in _segments(summary):
+            corner = f"M{COLUMN_WIDTH * place + 0.6:.1f} {100 - start:.1f}"
+            paths.setdefault(look, []).append(f"{corner}v-{length:.1f}h8.8v{length:.1f}z")
+    drawn = "".join(f'<path class="look-{look}" d="{"".join(parts)}"/>' for look, parts in paths.items())
+    titles = "".join(
+        f'<rect class="hint" x="{COLUMN_WIDTH * place}" width="{COLUMN_WIDTH}" height="100">'
+        f"<title>{escape(_title(summary))}</title></rect>"
+        for place, summary in enumerate(summaries)
+    )
     view = f'viewBox="0 0 {COLUMN_WIDTH * len(summaries)} 100" preserveAspectRatio="none"'
-    return _safe(f'<svg class="skyline" {view} role="img" aria-label="{escape(label)}">{columns}</svg>')
+    return _safe(f'<svg class="skyline" {view} role="img" aria-label="{escape(label)}">{drawn}{titles}</svg>')
 
 
 def _bar(summary: QuestionSummary) -> SafeString:
-    title = escape(_title(summary))
     parts = "".join(
-        f'<rect class="look-{look}" x="{start:.2f}" width="{length:.2f}" height="10"/>'
+        f'<rect class="look-{look}" x="{start:.1f}" width="{length:.1f}" height="10"/>'
         for look, start, length in _segments(summary)
     )
     view = 'viewBox="0 0 100 10" preserveAspectRatio="none"'
-    return _safe(f'<svg class="answer-bar" {view} role="img" aria-label="{title}"><title>{title}</title>{parts}</svg>')
-
-
-def _column(place: int, summary: QuestionSummary) -> str:
-    parts = "".join(
-        f'<rect class="look-{look}" x=".6" width="8.8" y="{100 - start - length:.2f}" height="{length:.2f}"/>'
-        for look, start, length in _segments(summary)
-    )
-    left = COLUMN_WIDTH * place
-    return f'<g transform="translate({left})"><title>{escape(_title(summary))}</title>{parts}</g>'
+    return _safe(f'<svg class="answer-bar" {view} role="img"><title>{escape(_title(summary))}</title>{parts}</svg>')
 
 
 def _safe(svg: str) -> SafeString:

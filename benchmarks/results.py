@@ -1,0 +1,126 @@
+"""What the pages of a batch's results cost the server: the first time, when its answers are counted, and from then on.
+
+The batch is invented: its rows are written as they are after a load. A line for each page: milliseconds, queries and
+kilobytes, with Django's own client in this process.
+"""
+
+import argparse
+import json
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+GROUP_SHEETS = 103
+QUESTIONS = 150
+LETTERS = "ABCDE"
+OTHERS = (("", "blank"), ("AC", "multiple"), ("D", "doubtful"))
+OTHER_SHARE = 0.05
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print a line for each page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks results", description=__doc__)
+    parser.add_argument("--sheets", type=int, default=1_500)
+    parser.add_argument("--database", choices=("postgresql", "sqlite"), default="sqlite")
+    options = parser.parse_args(argv)
+    with TemporaryDirectory(prefix="omr-benchmark-") as folder, _database(options.database, Path(folder)) as url:
+        _set_up(Path(folder) / "var", url)
+        batch = _make_batch(options.sheets)
+        facts = {"benchmark": "results", "database": options.database, "answers": options.sheets * QUESTIONS}
+        for line in _ask(batch):
+            print(json.dumps(facts | line), flush=True)
+
+
+@contextmanager
+def _database(kind: str, folder: Path) -> Iterator[str]:
+    """Give the address of an empty database."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'db.sqlite3'}"
+        return
+    from tests.batches.postgresql import running_server
+
+    with running_server() as url:
+        yield url
+
+
+def _set_up(var: Path, url: str) -> None:
+    """Make this process one of a new site."""
+    given = {"VAR_DIR": str(var), "DATABASE_URL": url, "REDIS_URL": "", "LOG_LEVEL": "ERROR"}
+    os.environ |= given | {"ALLOWED_HOSTS": "testserver", "DJANGO_SETTINGS_MODULE": "omr_project.settings"}
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def _make_batch(sheets: int) -> Any:
+    """Return a completed batch with rows for everything, and a list of all its candidates."""
+    from django.contrib.auth.models import User
+
+    from batches.models import Answer, Batch, BatchStatus, CoverGroup, ExpectedCandidates, Sheet, SheetTemplate
+
+    rng = random.Random(1)
+    owner = User.objects.create_superuser("benchmark")
+    counts = {"sheet_count": sheets, "group_count": -(-sheets // GROUP_SHEETS), "answer_count": sheets * QUESTIONS}
+    template = SheetTemplate.objects.get(slug="standard-150")
+    batch = Batch.objects.create(owner=owner, template=template, name="B", status=BatchStatus.COMPLETED, **counts)
+    listed: dict[str, list[str]] = {}
+    for number in range(1, batch.group_count + 1):
+        first = (number - 1) * GROUP_SHEETS
+        positions = range(first + 1, min(first + GROUP_SHEETS, sheets) + 1)
+        group = CoverGroup.objects.create(batch=batch, number=number, code=f"{number:08}", sheet_count=len(positions))
+        rows = [
+            Sheet(
+                id=batch.sheet_id(f"{position}.jpg"),
+                batch=batch,
+                group=group,
+                number=position - first,
+                position=position,
+                file_name=f"{position}.jpg",
+                status="read",
+                identity={"candidate": f"{position:08}"},
+            )
+            for position in positions
+        ]
+        Sheet.objects.bulk_create(rows)
+        answers = (_answer(Answer, sheet, question, rng) for sheet in rows for question in range(1, QUESTIONS + 1))
+        Answer.objects.bulk_create(answers)
+        listed[group.code] = [row.identity["candidate"] for row in rows]
+    ExpectedCandidates.objects.create(batch=batch, field="candidate", groups=listed)
+    return batch
+
+
+def _answer(model: Any, sheet: Any, question: int, rng: random.Random) -> Any:
+    text, status = rng.choice(LETTERS), "single"
+    if rng.random() < OTHER_SHARE:
+        text, status = rng.choice(OTHERS)
+    key = {"batch_id": sheet.batch_id, "sheet_id": sheet.pk, "question": question}
+    return model(**key, answer=text, confidence=1.0, status=status)
+
+
+def _ask(batch: Any) -> Iterator[dict[str, object]]:
+    """Ask for each page, the first of them before anything was counted."""
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    client = Client()
+    client.force_login(batch.owner)
+    client.get("/login")  # what any first request loads
+    sheet = batch.sheets.order_by("position").first()
+    page = f"/batches/{batch.pk}"
+    for url in ("results", "results", "groups/1", f"sheets/{sheet.pk}", "completeness"):
+        with CaptureQueriesContext(connection) as queries:
+            began = time.perf_counter()
+            answer = client.get(f"{page}/{url}")
+            seconds = time.perf_counter() - began
+        assert answer.status_code == 200, answer.status_code
+        kilobytes = round(len(answer.content) / 1024)
+        figures = {"server_ms": round(1000 * seconds), "queries": len(queries), "kb": kilobytes}
+        yield {"page": url.partition("/")[0], **figures}
