@@ -50,13 +50,14 @@ def test_the_commands_for_a_shell_print_the_log_the_rest_and_where_the_batch_is(
     )
 
     assert done.returncode == 0, done.stderr
-    whole, rest, ticket, polled = done.stdout.split("---\n")
+    whole, rest, ticket, polled, all_batches = done.stdout.split("---\n")
     assert [int(seq) for seq in re.findall(r"^id: (\d+)$", whole, re.MULTILINE)] == [1, 2, 3, 4, 5]
     assert re.findall(r"^event: (\w+)$", rest, re.MULTILINE) == ["progress", "complete"]
     assert json.loads(ticket)["expires_in"] > 0
     progress, events = polled.replace("}{", "}\n{").splitlines()
     assert json.loads(progress)["current"]["seq"] == 5
     assert [event["seq"] for event in json.loads(events)["events"]] == [4, 5]
+    assert [(event["batch_id"], event["seq"]) for event in json.loads(all_batches)["events"]] == [(batch, 5)]
 
 
 @pytest.mark.parametrize("name", ["watch.py", "watch.mjs", "follow.mjs"])
