@@ -96,19 +96,23 @@ def reapply(batch: Batch) -> None:
         with transaction.atomic():
             values = SheetValues(template, sheet)
             answers_before = values.answer_count
-            for row in by_sheet[sheet.pk]:
-                _repeat(values, row)
-            _save_values(values, History(values, by_sheet[sheet.pk]))
+            history = History(values, by_sheet[sheet.pk])
+            for row in history.rows:
+                _repeat(values, history, row)
+            _save_values(values, history)
             batch.answer_count += values.answer_count - answers_before
     if by_sheet:
         _count(batch)
 
 
-def _repeat(values: SheetValues, row: Correction) -> None:
-    if not row.field and row.after == Decision.TYPED and values.sheet.error_code:
-        values.fill_blank()
-    elif row.field and row.is_applied:
+def _repeat(values: SheetValues, history: History, row: Correction) -> None:
+    is_unreadable = bool(values.sheet.error_code)
+    if is_unreadable and not history.is_typed:
+        return  # it could be read when this was said of it: single fields do not make a sheet
+    if row.field and row.is_applied:
         values.say(values.target(row.field), row.after)
+    elif is_unreadable and row.after == Decision.TYPED:
+        values.fill_blank()
 
 
 def _refuse_busy(batch: Batch) -> None:
@@ -134,8 +138,7 @@ def _refuse_misfit(sheet: Sheet, history: History, said: Sequence[Said], decisio
         raise CorrectionRefused('nothing is said: give "corrections", a "decision", or both')
     if len({item.field for item in said}) < len(said):
         raise CorrectionRefused("a field is named twice; say one thing of each")
-    is_typed = Decision.TYPED in (decision, history.decision and history.decision.after)
-    if sheet.error_code and said and not is_typed:
+    if sheet.error_code and said and not (decision is Decision.TYPED or history.is_typed):
         raise WrongState(f"{sheet} could not be read: type in all that is on it, with the decision typed")
     if decision and (decision is Decision.CONFIRMED) == bool(sheet.error_code):
         fitting = "typed or ignored" if sheet.error_code else "confirmed"
@@ -177,7 +180,8 @@ def _say(values: SheetValues, history: History, item: Said, target: Target, by: 
             _mark_undone(history, mine, by)
         is_applied = any(row.after == item.value for row in others.values())
     values.refuse(target, item.value)
-    was = values.say(target, item.value) if is_applied else {}
+    first = next((row.was for row in history.of_column(target)), None)
+    was = values.say(target, item.value, first=first) if is_applied else {}
     _write(
         values, history, {"field": item.field, "before": before, "after": item.value}, was, by, is_applied=is_applied
     )

@@ -57,5 +57,10 @@ class History:
     def decision(self) -> Correction | None:
         return next((row for row in reversed(self.rows) if not row.field), None)
 
+    @property
+    def is_typed(self) -> bool:
+        """Whether the sheet could not be read, and a person has typed in what is on it."""
+        return self.decision is not None and self.decision.after == Decision.TYPED
+
     def _touches(self, row: Correction, target: Target) -> bool:
         return bool(row.field) and self._values.target(row.field).overlaps(target)

@@ -63,13 +63,18 @@ class SheetValues:
         else:
             parse_choices(target.fields[0], value)
 
-    def say(self, target: Target, value: str) -> dict[str, Any]:
+    def say(self, target: Target, value: str, *, first: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Let ``target`` say ``value``, and doubt it no more; return what ``put_back`` needs.
+
+        Args:
+            first: what this returned for the first correction of the column that stands: it knows what was read.
 
         Raises:
             CorrectionRefused: no marks on this template say that.
         """
         before = self._snapshot(target)
+        if first:
+            before |= {"status": first["status"], "confidence": first["confidence"]}
         if target.is_column:
             self._write_column(target.column, target.fields, value)
         else:
@@ -77,7 +82,7 @@ class SheetValues:
         settled = {field.name for field in target.fields}
         self._doubt([name for name in self.sheet.doubtful_fields if name not in settled])
         self._mark_corrected(target.column)
-        return before | {"made": self._text(target.column)}
+        return before | {"made": self._written(target.column)}
 
     def put_back(self, target: Target, was: Mapping[str, Any], *, still_corrected: bool) -> None:
         """Let ``target`` say again what it did before; ``was`` is what ``say`` returned.
@@ -85,7 +90,7 @@ class SheetValues:
         Args:
             still_corrected: other corrections of the column stand.
         """
-        if self._text(target.column) == was["made"]:
+        if self._written(target.column) == was["made"]:
             self._write_text(target.column, was["text"])
             self._keep(target.column, was["marks"])
         elif was["choices"] is not None:  # others have changed the rest of the column meanwhile
@@ -199,13 +204,16 @@ class SheetValues:
         others = {name: kept for name, kept in self.sheet.marks.items() if name not in column.fields}
         self.sheet.marks = others | {name: list(chosen) for name, chosen in marks.items()}
 
+    def _written(self, column: Column) -> dict[str, Any]:
+        """Return what the rows say of ``column``."""
+        marks = {name: list(self.sheet.marks[name]) for name in column.fields if name in self.sheet.marks}
+        return {"text": self._text(column), "marks": marks}
+
     def _snapshot(self, target: Target) -> dict[str, Any]:
         choices = None if target.is_column else self._choices(target.column).get(target.name)
         names = {field.name for field in target.fields}
-        return {
-            "text": self._text(target.column),
+        return self._written(target.column) | {
             "choices": None if choices is None else list(choices),
-            "marks": {name: self.sheet.marks[name] for name in target.column.fields if name in self.sheet.marks},
             "doubtful": [name for name in self.sheet.doubtful_fields if name in names],
             "confidence": self.confidence(target),
             "status": self._status_of(target.column),

@@ -20,6 +20,8 @@ class ReviewWindow extends HTMLElement {
   #scan = null;
 
   connectedCallback() {
+    this.#page.addEventListener("error", () => this.toggleAttribute("data-gone", true));
+    this.#page.addEventListener("load", () => this.toggleAttribute("data-gone", false));
     this.#rings.classList.add("rings");
     this.#veil.setAttribute("fill-rule", "evenodd");
     this.#veil.classList.add("veil");

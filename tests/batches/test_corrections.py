@@ -342,6 +342,14 @@ def test_a_correction_is_taken_back_once(client: Client, sheet: Sheet) -> None:
     assert take_back(client, sheet, correction).json()["code"] == "correction_not_found"
 
 
+def test_a_batch_that_is_deleted_takes_its_corrections_along(client: Client, batch: Batch, sheet: Sheet) -> None:
+    patch(client, sheet, said("q4", "B", saw="D"))
+
+    assert client.delete(f"/api/batches/{batch.pk}").status_code == 204
+
+    assert not Correction.objects.exists()
+
+
 # --- What is refused --------------------------------------------------------------------------------------------------
 
 
