@@ -4,20 +4,26 @@ import { followAll } from "../progress/batch-stream.js";
 import { showAllLocally } from "../times.js";
 import { isTerminal, rowsBelow, showEvent, showGone, wordOf } from "./rows.js";
 
+/** @import { BatchEvent, State } from "../progress/batch-stream.js" */
+
 const list = document.getElementById("list");
 const isFirstPage = list.dataset.firstPage === "yes";
 
 const TICK_MS = 5_000;
 const SILENCE_MS = 20_000; // a runner says something every 5 s
+const ENDS = ["completed", "failed", "cancelled"];
 const LOOKS_FOR_AN_END = 5; // the row of a batch may say later than its log that it ended
 
-const latest = new Map(); // batch → its last event
+/** @type {Map<string, BatchEvent>} batch → its last event */
+const latest = new Map();
+/** @type {Map<string, number>} */
 const heardAt = new Map();
 const rows = rowsBelow(list);
 const begunAt = performance.now();
-let lookTimer = 0;
+let looksLeft = 0;
 let lookedAt = begunAt; // for the sake of silent ones
 
+/** @param {BatchEvent} event */
 function take(event) {
   const { batch_id: batch } = event;
   const isNew = !latest.has(batch);
@@ -33,14 +39,17 @@ function take(event) {
 
 // What only the server knows (a batch that is new here, the counts of an end, that nobody works on a batch any more) is
 // asked for: spread out, because all viewers learn of it at the same instant.
+/** @param {number} tries */
 function lookSoon(tries) {
-  clearTimeout(lookTimer);
-  lookTimer = setTimeout(() => look(tries), 300 + Math.random() * 1_200);
+  if (looksLeft === 0) setTimeout(look, 300 + Math.random() * 1_200);
+  looksLeft = Math.max(looksLeft, tries);
 }
 
-async function look(tries) {
+async function look() {
+  const tries = looksLeft;
+  looksLeft = 0;
   const answer = await fetch(location.href).catch(() => null);
-  if (!answer?.ok) return;
+  if (!answer?.ok || answer.redirected) return; // who is signed out is sent elsewhere
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   showAllLocally(fresh);
   const painted = rowsBelow(fresh);
@@ -51,17 +60,26 @@ async function look(tries) {
   if (late.length && tries > 1) lookSoon(tries - 1);
 }
 
-/** Say of batches that fell silent and that the server does not list any more: deleted, or not this reader's to see. */
+/**
+ * Say of batches that fell silent and that the server does not list any more: deleted, or not this reader's to see.
+ *
+ * @param {Map<string, HTMLElement>} painted
+ */
 function markGone(painted) {
   for (const [batch, row] of rows) {
     if (!painted.has(batch) && isSilent(batch, row, performance.now())) showGone(row);
   }
 }
 
-/** Put the row that the server has painted anew in the place of the old one; whether it knows of the batch's end. */
+/**
+ * Put the row that the server has painted anew in the place of the old one; whether it knows of the batch's end.
+ *
+ * @param {string} batch
+ * @param {HTMLElement} row
+ */
 function paint(batch, row) {
   const event = latest.get(batch);
-  const isLate = event !== undefined && isTerminal(event) && !["completed", "failed", "cancelled"].includes(row.dataset.state);
+  const isLate = event !== undefined && isTerminal(event) && !ENDS.includes(row.dataset.state);
   const old = rows.get(batch);
   if (isLate || old.contains(document.activeElement)) return !isLate;
   if (event) showEvent(row, event);
@@ -70,6 +88,7 @@ function paint(batch, row) {
   return true;
 }
 
+/** @param {number} count */
 function tellNews(count) {
   const news = document.getElementById("news");
   news.hidden = count === 0;
@@ -85,10 +104,12 @@ function tick() {
   lookSoon(1);
 }
 
+/** @param {string} batch @param {HTMLElement} row @param {number} now */
 function isSilent(batch, row, now) {
   return row.dataset.state === "processing" && now - (heardAt.get(batch) ?? begunAt) > SILENCE_MS;
 }
 
+/** @param {State} state */
 function showState(state) {
   const pill = document.getElementById("connection");
   pill.hidden = false;
