@@ -48,6 +48,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks stress
 	@$(BIN)/python -m benchmarks covers --covers 500
 	@$(BIN)/python -m benchmarks upload --mb 200
+	@$(BIN)/python -m benchmarks pages
 	@$(BIN)/python -m benchmarks archives --mutations 10000
 
 # Resolved for Python 3.11 and good for every later one; uv is fetched for this alone.

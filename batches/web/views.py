@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from batches import services
@@ -28,9 +29,10 @@ def page(view: View) -> View:
         try:
             return view(request, *args, **kwargs)
         except BatchNotFound:
-            return _refuse(request, 404, "Batch not found", "There is no such batch, or it was deleted.")
+            return _refuse(request, 404, _("Batch not found"), _("There is no such batch, or it was deleted."))
         except AccessDenied:
-            return _refuse(request, 403, "Access denied", "This batch is somebody else's; its owner can share it.")
+            sentence = _("This batch is somebody else's; its owner can share it.")
+            return _refuse(request, 403, _("Access denied"), sentence)
 
     return guarded
 

@@ -30,6 +30,7 @@ let timer = 0;
 let latest = null;
 let heardAt = performance.now();
 let lookedAt = heardAt;
+let isOver = page.dataset.finished === "yes"; // as the server has painted it
 
 /** @param {string} id */
 function part(id) {
@@ -95,7 +96,10 @@ function pace({ stage, rate_per_second: rate }) {
   return `${count >= 10 ? Math.round(count) : count.toFixed(1)} ${unit}`;
 }
 
-function showPainted() {
+/** @param {boolean} isEnded */
+function showPainted(isEnded) {
+  if (isOver && !isEnded) location.reload(); // somebody has it go on
+  isOver = isEnded;
   if (latest !== null) timeline.show(latest);
   if (isInterrupted()) for (const id of ["rate", "eta"]) part(id).textContent = "–";
 }
@@ -138,7 +142,8 @@ function isWaiting(event) {
   return event.stage === "uploading" && event.progress_percentage >= 100;
 }
 
-if (page.dataset.finished !== "yes") {
+document.addEventListener("visibilitychange", () => document.hidden || !isOver || parts.askSoon(false));
+if (!isOver) {
   herald.offer();
   follow(page.dataset.id, { after: Number(page.dataset.seq), onEvent: take, onState: showState });
   setInterval(tick, TICK_MS);

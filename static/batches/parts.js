@@ -19,7 +19,7 @@ export class Parts {
 
   /**
    * @param {{ parts: string, tallies: string }} addresses
-   * @param {{ onPaint: () => void }} options
+   * @param {{ onPaint: (isEnded: boolean) => void }} options
    */
   constructor(addresses, { onPaint }) {
     this.#addresses = addresses;
@@ -43,12 +43,12 @@ export class Parts {
     const text = await fetched(this.#addresses.parts, (answer) => answer.text());
     const fresh = new DOMParser().parseFromString(text ?? "", "text/html");
     const isEnded = fresh.getElementById("batch")?.dataset.finished === "yes";
-    if (text !== null) this.#paint(fresh);
+    if (text !== null) this.#paint(fresh, isEnded);
     if (isEnding && !isEnded && tries > 1) this.#askSoon(tries - 1, isEnding);
   }
 
-  /** @param {Document} fresh */
-  #paint(fresh) {
+  /** @param {Document} fresh @param {boolean} isEnded */
+  #paint(fresh, isEnded) {
     showAllLocally(fresh);
     for (const old of document.querySelectorAll("[data-swap]")) {
       const next = fresh.getElementById(old.id);
@@ -59,7 +59,7 @@ export class Parts {
     }
     this.#eye.disconnect();
     this.#eye.observe(document.getElementById("outcome"));
-    this.#onPaint();
+    this.#onPaint(isEnded);
   }
 
   // --- The groups -----------------------------------------------------------------------------------------------------

@@ -146,6 +146,31 @@ def test_a_batch_that_is_cancelled_ends_in_every_tab_and_can_go_on(
             expect(tab.get_by_role("button", name="Go on from where it stopped")).to_be_visible()
 
 
+def test_a_page_of_a_batch_that_has_ended_lives_again_when_somebody_has_it_go_on(
+    watched: Watched, url: str, browser: Browser
+) -> None:
+    watched.tell(
+        f"{BEGUN}\nfrom batches.services import cancel_batch\nbatch = Batch.objects.get(pk=BATCH)\n"
+        "cancel_batch(batch, by=batch.owner)"
+    )
+    with a_faultless_page(browser) as page:
+        watched.open(page, url)
+        expect(page.locator("#connection")).to_have_text("finished")
+
+        watched.tell("""
+from batches.services import retry_batch
+archive = settings.VAR_DIR / f"{BATCH}.zip"
+archive.touch()
+change(archive_path=str(archive))
+retry_batch(Batch.objects.get(pk=BATCH), by=User.objects.get(username="ada"))
+""")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # whoever has been away comes back
+
+        expect(page.locator("#connection")).to_have_text("live")
+        watched.tell('publish((S.EXTRACTING, "Extracting ZIP", 0))')
+        expect(page.locator("#message")).to_have_text("Extracting ZIP")
+
+
 def test_when_the_network_is_back_the_page_goes_on_at_once_where_it_was(
     watched: Watched, browser: Browser, proxy: Proxy
 ) -> None:
