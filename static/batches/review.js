@@ -66,6 +66,7 @@ function showText(item) {
   part("page").textContent = [file, `${word("group")} ${code}`, `${word("sheet")} ${place}`, ...who].join(" · ");
   part("why").textContent = item.waits ? item.sentence : word("nothingWaits");
   part("read").textContent = item.field ? item.said?.value || item.value || word("blank") : "";
+  part("read-word").textContent = word(item.said || item.isTheirs ? "now" : "read");
   part("read").parentElement.hidden = !item.field;
   part("opinions").hidden = item.opinions.length === 0;
   part("opinions").replaceChildren(...item.opinions.map(({ by, value }) => line(`${by}: ${value || word("blank")}`)));
