@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Max, OuterRef, Q, Subquery
 
 from batches.models import Answer, AnswerStatus, Batch, CoverGroup, GroupSummary, Sheet
+from batches.results import AnswerLine
 from omr.scoring import AnswerKey
 from omr.template import Template
 
@@ -56,6 +57,35 @@ def count_groups(batch: Batch, groups: Sequence[CoverGroup]) -> dict[int, GroupC
     return counts
 
 
+class Tally:
+    """Counts the answers of a batch on their way out of the reader, so that nobody has to wait for it later."""
+
+    def __init__(self) -> None:
+        self._counts: defaultdict[int, Counter[int]] = defaultdict(Counter)
+        self._answers: dict[int, AnswerLine] = {}
+
+    def add(self, group: int, answers: Sequence[AnswerLine]) -> None:
+        """Count the answers of one sheet in the group at this place, from 0."""
+        # By identity: the reader makes each distinct answer once, and to hash a million of them takes a second.
+        places = list(map(id, answers))
+        self._counts[group].update(places)
+        self._answers.update(zip(places, answers, strict=True))
+
+    def keep(self, batch: Batch) -> None:
+        """Keep the counts for ``batch``, as long as nobody corrects anything."""
+        groups = list(batch.groups.order_by("number"))
+        fresh = {group.pk: self._group_counts(place) for place, group in enumerate(groups)}
+        _keep(fresh, dict.fromkeys(fresh, _state(batch)))
+
+    def _group_counts(self, place: int) -> GroupCounts:
+        found: GroupCounts = {}
+        for known, count in self._counts[place].items():
+            line = self._answers[known]
+            answers = found.setdefault(str(line.question), {}).setdefault(line.status, {})
+            answers[line.answer] = answers.get(line.answer, 0) + count
+        return found
+
+
 def _states(batch: Batch, groups: Sequence[CoverGroup]) -> dict[int, str]:
     """Return group → what changes whenever somebody corrects an answer in it, or the batch is read again."""
     group = Sheet.objects.filter(pk=OuterRef("sheet_id")).order_by().values("group")
@@ -64,7 +94,11 @@ def _states(batch: Batch, groups: Sequence[CoverGroup]) -> dict[int, str]:
         written=Count("pk"), last=Max("pk"), applied=Count("pk", filter=Q(is_applied=True)), undone=Count("undone_at")
     ).values_list("group", "written", "last", "applied", "undone")
     changed = {group: facts for group, *facts in figures}
-    return {group.pk: ":".join(map(str, (batch.attempt, *changed.get(group.pk, ())))) for group in groups}
+    return {group.pk: _state(batch, changed.get(group.pk, ())) for group in groups}
+
+
+def _state(batch: Batch, changes: Iterable[int] = ()) -> str:
+    return ":".join(map(str, (batch.attempt, *changes)))
 
 
 def _count(batch: Batch, groups: Sequence[int], *, is_all: bool) -> dict[int, GroupCounts]:

@@ -9,11 +9,16 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
+
+from batches.results import AnswerLine
+
+T = TypeVar("T")
 
 GROUP_SHEETS = 103
 QUESTIONS = 150
@@ -63,45 +68,74 @@ def _make_batch(sheets: int) -> Any:
     """Return a completed batch with rows for everything, and a list of all its candidates."""
     from django.contrib.auth.models import User
 
-    from batches.models import Answer, Batch, BatchStatus, CoverGroup, ExpectedCandidates, Sheet, SheetTemplate
+    from batches.models import Batch, BatchStatus, ExpectedCandidates, Sheet, SheetTemplate
 
-    rng = random.Random(1)
     owner = User.objects.create_superuser("benchmark")
     counts = {"sheet_count": sheets, "group_count": -(-sheets // GROUP_SHEETS), "answer_count": sheets * QUESTIONS}
     template = SheetTemplate.objects.get(slug="standard-150")
     batch = Batch.objects.create(owner=owner, template=template, name="B", status=BatchStatus.COMPLETED, **counts)
+    rows = list(_sheets(batch))
+    Sheet.objects.bulk_create(rows)
+    _write_answers(batch.pk, [row.pk for row in rows])
     listed: dict[str, list[str]] = {}
-    for number in range(1, batch.group_count + 1):
-        first = (number - 1) * GROUP_SHEETS
-        positions = range(first + 1, min(first + GROUP_SHEETS, sheets) + 1)
-        group = CoverGroup.objects.create(batch=batch, number=number, code=f"{number:08}", sheet_count=len(positions))
-        rows = [
-            Sheet(
-                id=batch.sheet_id(f"{position}.jpg"),
-                batch=batch,
-                group=group,
-                number=position - first,
-                position=position,
-                file_name=f"{position}.jpg",
-                status="read",
-                identity={"candidate": f"{position:08}"},
-            )
-            for position in positions
-        ]
-        Sheet.objects.bulk_create(rows)
-        answers = (_answer(Answer, sheet, question, rng) for sheet in rows for question in range(1, QUESTIONS + 1))
-        Answer.objects.bulk_create(answers)
-        listed[group.code] = [row.identity["candidate"] for row in rows]
+    for row in rows:
+        listed.setdefault(row.group.code, []).append(row.identity["candidate"])
     ExpectedCandidates.objects.create(batch=batch, field="candidate", groups=listed)
     return batch
 
 
-def _answer(model: Any, sheet: Any, question: int, rng: random.Random) -> Any:
-    text, status = rng.choice(LETTERS), "single"
-    if rng.random() < OTHER_SHARE:
-        text, status = rng.choice(OTHERS)
-    key = {"batch_id": sheet.batch_id, "sheet_id": sheet.pk, "question": question}
-    return model(**key, answer=text, confidence=1.0, status=status)
+def _sheets(batch: Any) -> Iterator[Any]:
+    """Give the row of every sheet; those of the groups are written."""
+    from batches.models import CoverGroup, Sheet
+
+    for position in range(1, batch.sheet_count + 1):
+        before, number = divmod(position - 1, GROUP_SHEETS)
+        if number == 0:
+            in_group = min(GROUP_SHEETS, batch.sheet_count - position + 1)
+            facts = {"number": before + 1, "code": f"{before + 1:08}", "sheet_count": in_group}
+            group = CoverGroup.objects.create(batch=batch, **facts)
+        yield Sheet(
+            id=batch.sheet_id(f"{position}.jpg"),
+            batch=batch,
+            group=group,
+            number=number + 1,
+            position=position,
+            file_name=f"{position}.jpg",
+            status="read",
+            identity={"candidate": f"{position:08}"},
+        )
+
+
+def _write_answers(batch_id: UUID, sheets: Sequence[UUID]) -> None:
+    """Write the answers of all ``sheets`` as a load does."""
+    from django.db import connection, transaction
+
+    from batches.pipeline import copying, inserting
+
+    rng = random.Random(1)
+    if connection.vendor == "sqlite":
+        with inserting.in_bulk():
+            for _ in inserting.insert_answers(batch_id, list(_answers(sheets, rng, inserting.take_values))):
+                pass
+        return
+    with transaction.atomic():
+        copying.create_partition(batch_id)
+        copying.copy_answers(batch_id, _answers(sheets, rng, copying.pack_answer))
+        copying.attach_partition(batch_id)
+
+
+def _answers(
+    sheets: Sequence[UUID], rng: random.Random, make: Callable[[AnswerLine], T]
+) -> Iterator[tuple[UUID, list[T]]]:
+    """Give each sheet with its answers; to each question one of a few, each made once."""
+    sure = [[make(_line(q, letter, "single")) for letter in LETTERS] for q in range(1, QUESTIONS + 1)]
+    others = [[make(_line(q, text, status)) for text, status in OTHERS] for q in range(1, QUESTIONS + 1)]
+    for sheet in sheets:
+        yield sheet, [rng.choice((others if rng.random() < OTHER_SHARE else sure)[q]) for q in range(QUESTIONS)]
+
+
+def _line(question: int, answer: str, status: str) -> AnswerLine:
+    return AnswerLine(question=question, answer=answer, confidence=1.0, status=status)
 
 
 def _ask(batch: Any) -> Iterator[dict[str, object]]:

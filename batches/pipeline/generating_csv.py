@@ -11,6 +11,7 @@ from batches.pipeline.answers import ReadSheet, read_sheets
 from batches.pipeline.run import Run
 from batches.pipeline.workspace import write_aside
 from batches.results import Cells, ResultTables
+from batches.summaries import Tally
 
 SHEETS_BETWEEN_CHECKS = 200
 
@@ -18,12 +19,13 @@ SHEETS_BETWEEN_CHECKS = 200
 def generate_csv(run: Run) -> None:
     """Write sheets.csv, answers.csv and responses.csv.
 
-    Reads the records, the plan and the list of pages; leaves the three files in the batch's folder of results, and
-    in the batch the number of its answers. Lines end in CRLF, as RFC 4180 has it.
+    Reads the records, the plan and the list of pages; leaves the three files in the batch's folder of results, in the
+    batch the number of its answers, and in its groups how each question was answered. Lines end in CRLF, as RFC 4180
+    has it.
     """
     run.begin(wording.WRITING_CSV)
     workspace = run.workspace
-    tables = ResultTables.of(run.batch.pk, run.form.template)
+    tables, tally = ResultTables.of(run.batch.pk, run.form.template), Tally()
     with ExitStack() as files:
         paths = (workspace.sheets_csv, workspace.answers_csv, workspace.responses_csv)
         writer = _Writer(tables, [files.enter_context(write_aside(path)) for path in paths])
@@ -32,6 +34,8 @@ def generate_csv(run: Run) -> None:
             if number % SHEETS_BETWEEN_CHECKS == 0:
                 run.check()
             writer.write(sheet)
+            tally.add(sheet.group, sheet.answers)
+    tally.keep(run.batch)
     run.batch.answer_count = writer.answers
     run.finish(wording.csv_written(run.batch.sheet_count, writer.answers))
 

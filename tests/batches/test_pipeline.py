@@ -4,10 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from batches.folders import site_folders
-from batches.models import Answer, BatchStatus, Sheet
+from batches.models import Answer, BatchStatus, GroupSummary, Sheet
 from batches.storage import location_of
+from batches.summaries import count_groups
 from progress import connection, log
 from progress.models import ProgressEvent
 from tests.batches.archives import (
@@ -207,3 +210,20 @@ def test_two_batches_of_the_same_zip_do_not_meet(tmp_path: Path) -> None:
 
     assert Sheet.objects.filter(batch=first).count() == Sheet.objects.filter(batch=second).count() == 3
     assert ProgressEvent.objects.filter(batch_id=second.pk).count() == 17
+
+
+def test_how_questions_were_answered_is_counted_while_they_are_written_and_as_the_database_counts(
+    tmp_path: Path,
+) -> None:
+    batch = a_local_batch(tmp_path, two_groups())
+    process(batch)
+    batch.refresh_from_db()
+    groups = list(batch.groups.order_by("number"))
+
+    with CaptureQueriesContext(connections["default"]) as queries:
+        counted = count_groups(batch, groups)
+
+    assert not [query for query in queries if "batches_answer" in query["sql"]]
+    GroupSummary.objects.all().delete()
+    assert counted == count_groups(batch, groups)
+    assert counted[groups[0].pk]["2"] == {"multiple": {"AC": 1}, "blank": {"": 1}}
