@@ -218,6 +218,8 @@ class Form:
 
     def doubts(self, record: PageRecord) -> dict[str, str]:
         """Return the fields that a person has to look at, in print order, each with why: see ``identity.py``."""
+        if not self.needs_review(record):
+            return {}  # as of nearly all, and found out soon
         settled = self.settle_identity(record)
         fields = sorted(self._open_fields(record, settled))
         return {self.template.fields[p].name: _why(record, p) for p in fields}

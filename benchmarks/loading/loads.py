@@ -1,21 +1,25 @@
 """Loads batch after batch with the real runner, and deletes one. Django is set up when this is imported."""
 
 import argparse
+import os
 import time
 from collections.abc import Iterator, Sequence
 from statistics import mean, median
+from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import connection
 
 from batches.models import Batch
 from batches.pipeline.runner import Runner
 from batches.services import delete_batch
 from batches.workers.serial import SerialWorkers
+from benchmarks._processes import cpu_seconds
 from benchmarks.loading.read_batch import Size, leave_as_read, make_batch
 from benchmarks.streaming.protocol import Helper
 from progress.events import BatchProgressEvent, ProcessingStage
 
-Line = dict[str, object]
+Line = dict[str, Any]
 
 FINISHED = 100.0
 
@@ -23,44 +27,60 @@ FINISHED = 100.0
 def load_all(options: argparse.Namespace, somebody: Helper) -> Iterator[Line]:
     """Give a line for each batch, one for the first batch loaded again, and one that sums up."""
     size = Size(sheets=options.sheets, groups=options.groups)
-    rows, took, batches = 0, [], []
+    rows, took, cost, batches = 0, [], [], []
     for number in range(1, options.batches + 1):
         batch = make_batch(size, seed=number)
-        line, seconds = _load(batch, somebody)
+        line = _load(batch, somebody)
         yield {"batch": number, "rows_before": rows, **line}
-        rows, took, batches = rows + batch.answer_count, [*took, seconds], [*batches, batch]
+        rows += batch.answer_count
+        batches.append(batch)
+        took.append(line["seconds"])
+        cost.append(line["cpu_s"] + line["server_cpu_s"])
     leave_as_read(batches[0], size, seed=1)
-    again, _ = _load(batches[0], somebody)
-    yield {"batch": 1, "again": True, "rows_before": rows, **again}
+    yield {"batch": 1, "again": True, "rows_before": rows, **_load(batches[0], somebody)}
     deletion = _delete(batches[-1], somebody)
-    yield {"batches": len(took), "median_seconds": median(took), "trend": _trend(took), **deletion}
+    yield {
+        "batches": len(took),
+        "median_seconds": round(median(took), 2),
+        "trend": _trend(took),
+        "cpu_trend": _trend(cost),
+        **deletion,
+    }
 
 
 def _trend(took: Sequence[float]) -> float:
-    """Return how much longer the last third took than the first."""
+    """Return how much more the last third took than the first: 1.0 is as much."""
     third = max(1, len(took) // 3)
     return round(mean(took[-third:]) / mean(took[:third]), 2)
 
 
-def _load(batch: Batch, somebody: Helper) -> tuple[Line, float]:
-    """Take ``batch`` to its end; return what is to be printed, and the seconds of the load."""
-    began = ended = (0.0, 0.0)
+def _load(batch: Batch, somebody: Helper) -> Line:
+    """Take ``batch`` to its end; return what is to be printed."""
+    began = ended = (0.0, 0.0, 0.0)
 
     def listen(event: BatchProgressEvent) -> None:
         nonlocal began, ended
-        now = (time.monotonic(), time.process_time())
+        now = (time.monotonic(), time.process_time(), _server_seconds())
         if event.stage == ProcessingStage.LOADING_DATABASE:
             ended = now
         elif event.stage == ProcessingStage.GENERATING_CSV and event.progress_percentage == FINISHED:
             somebody.ask("start")
-            began = time.monotonic(), time.process_time()
+            began = time.monotonic(), time.process_time(), _server_seconds()
 
     Runner(workers=SerialWorkers(), listener=listen).process(batch)
     others = somebody.ask("stop")
-    seconds, cpu = (round(after - before, 2) for before, after in zip(began, ended, strict=True))
+    seconds, cpu, server_cpu = (round(after - before, 2) for before, after in zip(began, ended, strict=True))
     csv_seconds = batch.stage_seconds["generating_csv"]
-    answers = {"answers": batch.answer_count, "seconds": seconds, "cpu_s": cpu, "csv_seconds": csv_seconds}
-    return {**answers, "others": others}, seconds
+    cost = {"seconds": seconds, "cpu_s": cpu, "server_cpu_s": server_cpu, "csv_seconds": csv_seconds}
+    return {"answers": batch.answer_count, **cost, "others": others, "load_average": round(os.getloadavg()[0], 1)}
+
+
+def _server_seconds() -> float:
+    """Return the CPU time of the server's process for this connection; SQLite's is our own."""
+    if connection.vendor != "postgresql":
+        return 0.0
+    connection.ensure_connection()
+    return cpu_seconds(connection.connection.info.backend_pid)
 
 
 def _delete(batch: Batch, somebody: Helper) -> Line:

@@ -2,7 +2,7 @@
 
 import random
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.contrib.auth.models import User
@@ -24,6 +24,8 @@ FIT = (0.78733, -0.00934, 13.37960, 0.00861, 0.78844, -11.24470, -8.67960e-07, 3
 
 BLANKS, MULTIPLES, DOUBTS = 0.03, 0.01, 0.002
 """How many of the answers."""
+
+DIFFERENT_SHEETS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,26 +95,24 @@ def _write_files(workspace: Workspace, plan: Plan, archive: Path) -> None:
 
 
 def _write_readings(workspace: Workspace, plan: Plan, form: Form, chance: random.Random) -> None:
+    answered = [_record(form, chance) for _ in range(DIFFERENT_SHEETS)]
+    who = [form.positions(column) for column in form.template.identity]
     with write_aside(workspace.readings) as file:
         for position, sheet in enumerate(plan.sheets):
-            file.write(_record(form, sheet.index, f"{position:08}", chance).packed())
+            record = chance.choice(answered)
+            choices = list(record.choices)
+            for place, digit in zip((p for positions in who for p in positions), f"{position:08}", strict=False):
+                choices[place] = form.values[place].index(digit)
+            file.write(replace(record, index=sheet.index, choices=tuple(choices)).packed())
 
 
-def _record(form: Form, index: int, candidate: str, chance: random.Random) -> PageRecord:
-    digits = iter(candidate)
-    who = {field for column in form.template.identity for field in column.fields}
-    choices: list[Choice] = []
-    doubts: dict[int, Doubt] = {}
-    for position, field in enumerate(form.template.fields):
-        if field.name in who:
-            choices.append(form.values[position].index(next(digits)))
-            continue
-        luck = chance.random()
-        choices.append(_choice(len(field.bubbles), luck, chance))
-        if luck > 1 - DOUBTS:
-            doubts[position] = Doubt.FAINT
+def _record(form: Form, chance: random.Random) -> PageRecord:
+    """Return what could be read from a page; whose it is has still to be put in."""
+    luck = [chance.random() for _ in form.template.fields]
+    choices = [_choice(len(field.bubbles), luck[i], chance) for i, field in enumerate(form.template.fields)]
+    doubts = {i: Doubt.FAINT for i, drawn in enumerate(luck) if drawn > 1 - DOUBTS}
     confidences = bytes(min(100, int(chance.gauss(96, 2))) for _ in choices)
-    return PageRecord(index=index, choices=tuple(choices), confidences=confidences, doubts=doubts, fit=FIT)
+    return PageRecord(index=0, choices=tuple(choices), confidences=confidences, doubts=doubts, fit=FIT)
 
 
 def _choice(bubbles: int, luck: float, chance: random.Random) -> Choice:
