@@ -6,7 +6,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.contenttypes.models import ContentType
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -189,11 +191,13 @@ class BatchAdmin(admin.ModelAdmin):
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
         """Tell what goes by its counts: Django would collect every sheet to show its name."""
-        held = {batch.pk for batch in objs} - set(Batch.objects.free().values_list("pk", flat=True))
-        lines = [f"{batch}: {batch.sheet_count} sheets, {batch.answer_count} answers" for batch in objs]
-        busy = [f"{batch} is being processed: cancel it first" for batch in objs if batch.pk in held]
+        chosen = {batch.pk for batch in objs}
+        held = chosen - set(Batch.objects.free().filter(pk__in=chosen).values_list("pk", flat=True))
+        lines = [_size_of(batch) for batch in objs]
+        kept = [f"{batch} is being processed: cancel it first" for batch in objs if batch.pk in held]
+        kept += [f"{batch} is {batch.owner}'s to delete" for batch in objs if not is_owner(request.user, batch)]
         missing_rights = set() if self.has_delete_permission(request) else {"batch"}
-        return lines, {"batches": len(lines)}, missing_rights, busy
+        return lines, {"batches": len(lines)}, missing_rights, kept
 
     def delete_model(self, request: HttpRequest, obj: Batch) -> None:
         self._delete(request, [obj])
@@ -201,14 +205,26 @@ class BatchAdmin(admin.ModelAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
         self._delete(request, queryset)
 
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> list[LogEntry]:
+        """Write nothing yet: Django asks for this before it is known whether a batch can go."""
+        return []
+
     def _delete(self, request: HttpRequest, batches: Any) -> None:
+        user = signed_in(request.user)
         for batch in batches:
+            gone = LogEntry(user_id=user.pk, object_id=str(batch.pk), object_repr=str(batch), action_flag=DELETION)
+            gone.content_type = ContentType.objects.get_for_model(Batch)
+            gone.change_message = gettext("Deleted, with results and log: %(size)s.") % {"size": _size_of(batch)}
             try:
-                if not is_owner(request.user, batch):
-                    raise WrongState(gettext("%(batch)s is somebody else's") % {"batch": batch})
-                services.delete_batch(batch, by=signed_in(request.user))
+                services.delete_batch(batch, by=user)
             except WrongState as error:
                 self.message_user(request, str(error), messages.ERROR)
+            else:
+                gone.save()
+
+
+def _size_of(batch: Batch) -> str:
+    return f"{batch}: {batch.sheet_count} sheets, {batch.answer_count} answers"
 
 
 def _latest_of(batch: Batch) -> BatchProgressEvent | None:

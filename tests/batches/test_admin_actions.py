@@ -144,6 +144,19 @@ def test_archived_batches_are_left_out_of_lists_and_nothing_of_them_is_gone(clie
 
 
 @pytest.mark.usefixtures("root")
+def test_a_deleted_batch_leaves_a_line_that_says_what_it_was_and_one_at_work_leaves_none(client: Client) -> None:
+    over, busy = a_read_batch(), a_batch(status=BatchStatus.PROCESSING)
+    busy.take_lease("runner", timedelta(minutes=1))
+
+    for chosen in ([busy.pk, over.pk], [over.pk]):
+        client.post(LIST, {"action": "delete_selected", "_selected_action": chosen, "post": "yes"})
+
+    assert list(Batch.objects.all()) == [busy]
+    assert log_of(over) == ["Deleted, with results and log: Mathematics: 3 sheets, 450 answers."]
+    assert not log_of(busy)
+
+
+@pytest.mark.usefixtures("root")
 def test_an_archived_batch_that_is_retried_is_in_the_lists_again(act: Act, tmp_path: Path) -> None:
     batch = a_batch_that_can_go_on(tmp_path)
     act("archive_chosen", batch)
@@ -191,6 +204,7 @@ def test_staff_who_may_only_look_work_with_nothing(client: Client, act: Act, cle
     assert client.post(f"{LIST}{theirs.pk}/delete/", {"post": "yes"}).status_code == 403
     client.post(LIST, {"action": "delete_selected", "_selected_action": [theirs.pk], "post": "yes"})
     assert Batch.objects.filter(pk=theirs.pk).exists()
+    assert log_of(theirs) == ["Cancelled. Before: uploading, –, 0/0."]
 
 
 def test_staff_give_themselves_no_right_that_its_owner_did_not_give(client: Client, clerk: User) -> None:
