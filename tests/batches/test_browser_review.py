@@ -20,11 +20,16 @@ from tests.site import Site
 pytestmark = pytest.mark.browser
 
 DPI = 120
+PEOPLE = """
+from tests.batches.builders import a_user
+for name in ("ada", "ben", "vera"):
+    a_user(name)
+"""
 SHARE = """
-from django.contrib.auth.models import User
 from batches.models import *
-for name, right in (("ben", Right.OPERATOR), ("vera", Right.VIEWER)):
-    BatchAccess.objects.create(batch=Batch.objects.get(), user=User.objects.get(username=name), right=right)
+from tests.batches.builders import a_user, shared_with
+shared_with(Batch.objects.get(), a_user("ben"), Right.OPERATOR)
+shared_with(Batch.objects.get(), a_user("vera"), Right.VIEWER)
 """
 
 
@@ -84,8 +89,7 @@ def office(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("office")
     shutil.copytree(migrated, folder / "var", ignore=shutil.ignore_patterns("redis"))
     site = Site(folder / "var")
-    for name in ("ada", "ben", "vera"):
-        site.add_user(name)
+    site.manage("shell", "--no-imports", "-c", PEOPLE)
     scans = a_zip(folder / "scans.zip", pages())
     done = site.manage(
         "process_batch", str(scans), "--template", "standard-150", "--owner", "ada", "--processes", "1", check=False
