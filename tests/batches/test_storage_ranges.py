@@ -22,12 +22,12 @@ from tests.storage import SECRET, Storage, storage, storage_server
 
 __all__ = ["storage", "storage_server"]
 
-CONTENT = random.Random(1).randbytes(12 * BLOCK_BYTES + 12_345)
+CONTENT = random.Random(1).randbytes(8 * BLOCK_BYTES + 12_345)
 
 
 @pytest.fixture
 def location(storage: Storage) -> str:
-    """Where 12 MB lie that are like no others."""
+    """Where 8 MB lie that are like no others."""
     address = storage.put("scans.zip", CONTENT)
     storage.requests.clear()
     return address
