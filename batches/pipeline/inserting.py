@@ -6,7 +6,7 @@ from functools import cache
 from itertools import chain, islice
 from uuid import UUID
 
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 
 from batches.answer_rows import TABLE
 from batches.results import AnswerLine
@@ -63,9 +63,13 @@ def _statement(rows: int) -> str:
 
 
 def insert_rows(model: type[models.Model], rows: Sequence[models.Model]) -> None:
-    """Write ``rows`` of ``model``, in one transaction."""
-    with transaction.atomic():
-        model._default_manager.bulk_create(rows)
+    """Write ``rows`` of ``model``, every column of them, in one transaction."""
+    fields, database = model._meta.concrete_fields, connections[DEFAULT_DB_ALIAS]
+    columns = ", ".join(database.ops.quote_name(str(field.column)) for field in fields)
+    places = ", ".join("?" for _ in fields)
+    values = [[field.get_db_prep_save(getattr(row, field.attname), database) for field in fields] for row in rows]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO {model._meta.db_table} ({columns}) VALUES ({places})", values)  # noqa: S608
 
 
 @contextmanager
