@@ -39,7 +39,7 @@ CONVERSIONS_AT_ONCE = 2
 NO_PICTURE, STORAGE_AWAY = 3, 4  # exit codes of the converter: the page's own fault; its archive's storage's
 
 ARCHIVES_REMEMBERED = 4
-"""Directories that a process keeps: one of 11,500 pages has 6 MB and takes a quarter of a second to read."""
+"""Directories that a process keeps: one of 11,500 pages has 5 MB and takes a quarter of a second to read."""
 
 _ROOT = Path(__file__).resolve().parent.parent
 _converters = BoundedSemaphore(CONVERSIONS_AT_ONCE)
