@@ -24,6 +24,9 @@ from batches.permissions import may, signed_in
 
 Words = str | Promise
 
+MOST_AT_ONCE = 100
+"""Of one request: a browser waits for it, and the addresses of the results have to fit into one address."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
@@ -42,7 +45,11 @@ def run(
     action: Action, admin: "ModelAdmin[Batch]", request: HttpRequest, chosen: QuerySet[Batch]
 ) -> HttpResponse | None:
     """Ask back first; then do it, tell how it went, and write each deed into the log of its batch."""
-    batches = list(chosen.select_related("owner", "template"))
+    batches = list(chosen.select_related("owner", "template")[: MOST_AT_ONCE + 1])
+    if len(batches) > MOST_AT_ONCE:
+        told = _("More than %(most)d batches are chosen, and nothing was done: choose %(most)d at most")
+        admin.message_user(request, told % {"most": MOST_AT_ONCE}, messages.ERROR)
+        return None
     user = signed_in(request.user)
     if "confirmed" not in request.POST:
         return _ask(action, admin, request, batches)
