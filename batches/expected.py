@@ -221,7 +221,9 @@ def _notes(header: Header, column: Column, template: Template, pairs: Sequence[t
     used = {header.group, header.candidate}
     if left := [name for place, name in enumerate(header.names) if place not in used and name]:
         yield _("Left alone: %(columns)s") % {"columns": ", ".join(left)}
-    length = _Fields.of(column, template).length
+    fields = _Fields.of(column, template)
+    # Letters may end before their boxes do; digits of a number do not.
+    length = fields.length if "0" in fields.letters else 0
     if short := [candidate for _group, candidate in pairs if len(candidate) < length]:
         told = {"count": len(short), "field": column.name, "length": length, "first": short[0]}
         yield (

@@ -8,7 +8,6 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -23,10 +22,9 @@ from batches.summaries import QuestionSummary, count_groups, summarize
 from batches.template_folders import key_of
 from batches.web.charts import choice_columns, draw_bars, draw_skyline
 from batches.web.views import page
+from batches.web.words import Words
 from omr.scoring import AnswerKey, Score, Verdict, points_text
 from omr.template import Template, parse_template
-
-Words = str | Promise
 
 SHEETS_ON_A_PAGE = 100
 

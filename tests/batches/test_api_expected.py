@@ -12,7 +12,7 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.test.utils import CaptureQueriesContext
 
 from batches.expected import MOST_LIST_BYTES
-from batches.models import Batch, ExpectedCandidates, Right
+from batches.models import Batch, ExpectedCandidates, GroupSummary, Right
 from tests.batches.builders import a_batch, a_read_batch, a_user, shared_with
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +61,18 @@ def test_batch_detail_lists_missing_surplus_and_duplicate_candidates(client: Cli
     ]
     assert [line["candidate"] for line in told["duplicate"]] == ["00000002"]
     assert (told["absent_groups"], told["unknown_groups"]) == (["14900115"], ["14900114"])
+
+
+def test_a_candidate_whom_somebody_corrects_is_found_at_once(client: Client, batch: Batch) -> None:
+    client.put(url(batch), LIST, content_type=CSV)
+    sheet = batch.sheets.get(position=2)
+    said = {"field": "candidate", "value": "00000009", "saw": "00000002", "seen": None}
+
+    client.patch(f"/api/batches/{batch.pk}/sheets/{sheet.pk}", {"corrections": [said]}, "application/json")
+
+    told = client.get(url(batch)).json()
+    assert [line["candidate"] for line in told["missing"]] == ["00000002"]
+    assert told["counts"]["found"] == 2
 
 
 def test_a_batch_of_which_nobody_said_who_is_expected_has_no_completeness(client: Client, batch: Batch) -> None:
@@ -115,6 +127,17 @@ def test_a_list_can_be_taken_away(client: Client, batch: Batch) -> None:
     assert client.delete(url(batch)).status_code == 204
 
     assert not ExpectedCandidates.objects.exists()
+
+
+def test_a_batch_that_is_deleted_leaves_neither_its_list_nor_what_was_counted(client: Client, batch: Batch) -> None:
+    client.put(url(batch), LIST, content_type=CSV)
+    client.get(f"/batches/{batch.pk}/results")
+    assert GroupSummary.objects.count() == 2
+
+    assert client.delete(f"/api/batches/{batch.pk}").status_code == 204
+
+    assert not ExpectedCandidates.objects.exists()
+    assert not GroupSummary.objects.exists()
 
 
 def test_who_may_only_watch_reads_the_list_and_cannot_change_it(client: Client) -> None:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from batches.models import Answer, AnswerStatus, Batch, Correction, GroupSummary, Right, SheetStatus
+from batches.models import Batch, GroupSummary, Right, SheetStatus
 from batches.summaries import QuestionSummary, count_groups, summarize
 from omr.template import parse_template
 from tests.batches.builders import a_batch, a_read_batch, a_sheet_row, a_user, shared_with
@@ -52,12 +52,12 @@ def summaries(batch: Batch) -> tuple[QuestionSummary, ...]:
     return summarize(count_groups(batch, list(batch.groups.all())).values(), parse_template(DOCUMENT))
 
 
-def correct(batch: Batch, question: int, answer: str) -> None:
-    """Put ``answer`` in the place of what was read on the first sheet, as a person does."""
+def correct(client: Client, batch: Batch, question: int, answer: str, *, saw: str) -> None:
+    """Put ``answer`` in the place of what was read on the first sheet."""
+    said = {"corrections": [{"field": f"q{question}", "value": answer, "saw": saw, "seen": None}]}
     sheet = batch.sheets.get(position=1)
-    row = Answer.objects.filter(batch_id=batch.pk, sheet_id=sheet.pk, question=question)
-    row.update(answer=answer, status=AnswerStatus.CORRECTED)
-    Correction.objects.create(batch=batch, sheet_id=sheet.pk, field=f"q{question}", after=answer, by_name="ada")
+    told = client.patch(f"/api/batches/{batch.pk}/sheets/{sheet.pk}", said, content_type="application/json")
+    assert told.status_code == 200, told.json()
 
 
 # --- Counting ---------------------------------------------------------------------------------------------------------
@@ -81,11 +81,11 @@ def test_what_was_counted_is_not_counted_again(batch: Batch) -> None:
     assert not [query for query in queries if "batches_answer" in query["sql"]]
 
 
-def test_a_correction_is_counted_in_its_group_and_the_others_are_left_alone(batch: Batch) -> None:
+def test_a_correction_is_counted_in_its_group_and_the_others_are_left_alone(client: Client, batch: Batch) -> None:
     summaries(batch)
     before = dict(GroupSummary.objects.values_list("group__number", "state"))
 
-    correct(batch, 2, "D")
+    correct(client, batch, 2, "D", saw="")
 
     assert summaries(batch)[1].answers["D"] == 1
     assert summaries(batch)[1].blank == 2
@@ -94,18 +94,17 @@ def test_a_correction_is_counted_in_its_group_and_the_others_are_left_alone(batc
     assert before[2] == after[2]
 
 
-def test_what_a_person_takes_back_is_counted_as_well(batch: Batch) -> None:
-    correct(batch, 1, "")
-    assert summaries(batch)[0].blank == 1
+def test_what_a_person_takes_back_is_counted_as_well(client: Client, batch: Batch) -> None:
+    correct(client, batch, 1, "", saw="A")
+    assert (summaries(batch)[0].blank, summaries(batch)[0].answers["A"]) == (1, 2)
 
-    Answer.objects.filter(batch_id=batch.pk, question=1).update(answer="A", status=AnswerStatus.SINGLE)
-    Correction.objects.update(undone_at="2026-01-01T00:00:00Z")
+    client.delete(f"/api/batches/{batch.pk}/corrections/{batch.corrections.get().pk}")
 
-    assert summaries(batch)[0].answers["A"] == 3
+    assert (summaries(batch)[0].blank, summaries(batch)[0].answers["A"]) == (0, 3)
 
 
-def test_a_correction_may_be_a_multiple_mark(batch: Batch) -> None:
-    correct(batch, 1, "BD")
+def test_a_correction_may_be_a_multiple_mark(client: Client, batch: Batch) -> None:
+    correct(client, batch, 1, "BD", saw="A")
 
     assert summaries(batch)[0].multiple == 1
 
