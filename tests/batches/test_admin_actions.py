@@ -76,6 +76,17 @@ def test_the_question_names_what_will_be_done_and_what_is_left_out_and_why(act: 
     assert "Busy is uploading: only a batch that has ended can be archived" in asked
 
 
+@pytest.mark.usefixtures("root")
+def test_no_more_are_dealt_with_at_once_than_a_browser_waits_for(client: Client) -> None:
+    batches = [a_batch(name=f"Batch {number}") for number in range(101)]
+    all_pages = {"action": "cancel_chosen", "_selected_action": [batches[0].pk], "select_across": "1"}
+
+    shown = client.post(LIST, all_pages | {"confirmed": "yes"}, follow=True).content.decode()
+
+    assert "More than 100 batches are chosen, and nothing was done" in shown
+    assert not Batch.objects.filter(status=BatchStatus.CANCELLED).exists()
+
+
 def test_cancelled_batches_stop_and_the_log_says_how_they_stood(act: Act, root: User) -> None:
     batch, over = a_batch(sheet_count=300, processed_count=120), a_read_batch(name="Over")
 
