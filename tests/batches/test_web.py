@@ -469,7 +469,7 @@ def test_the_page_names_the_sheets_to_look_at_by_what_is_wrong_with_them(client:
     shown = page(client, f"/batches/{batch.pk}")
 
     assert "Look at these <small>2</small>" in shown
-    assert f"/sheets/{batch.sheet_id('page_0002.jpg')}/image" in shown
+    assert f"/batches/{batch.pk}/sheets/{batch.sheet_id('page_0002.jpg')}" in shown
     assert re.search(
         "<summary>Corner markers not found <small>1 sheet</small>.*?<td>3 fiducials found", shown, re.DOTALL
     )
