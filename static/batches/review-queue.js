@@ -60,9 +60,25 @@ export class ReviewQueue {
 
   /** Make sure that there is something to go on with, if there is anything. */
   async fill() {
-    if (this.#isRest || this.items.length - this.at > AHEAD) return;
-    this.#loading ??= this.#more().finally(() => (this.#loading = null));
-    if (!this.item) await this.#loading;
+    if (!this.#isRest && this.items.length - this.at <= AHEAD) {
+      this.#loading ??= this.#more().finally(() => (this.#loading = null));
+      if (!this.item) await this.#loading;
+    }
+    if (!this.item && !this.sheet) await this.#beginAgain();
+  }
+
+  /** At the end, whatever was put off comes once more. */
+  async #beginAgain() {
+    this.items = this.items.filter((item) => item.said || item.isTheirs);
+    this.at = this.items.length;
+    this.#after = 0;
+    await this.#more();
+  }
+
+  /** Somebody else is at work just here: go on behind what is loaded, and come back to it at the end. */
+  makeRoom() {
+    const next = this.items.splice(this.at + 1);
+    if (next.length) this.#after = Math.max(this.#after, this.sheetOf(next.at(-1)).position);
   }
 
   async #more() {

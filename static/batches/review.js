@@ -24,10 +24,9 @@ let isBare = false;
 let busy = 0; // while something is shown or sent, keys are not taken: they would be for what comes after it
 
 async function start() {
-  await queue.fill();
   desk.hidden = false;
-  desk.classList.toggle("look-only", !queue.mayCorrect);
   await show();
+  desk.classList.toggle("look-only", !queue.mayCorrect);
   if (!queue.mayCorrect) tell(word("lookOnly"));
 }
 
@@ -39,7 +38,8 @@ function show() {
 }
 
 async function showNext() {
-  await queue.fill();
+  const trouble = await queue.fill().catch((error) => error);
+  if (trouble && !queue.item) return showTrouble();
   part("review-left").textContent = `${number.format(queue.left)} ${word("left")}`;
   const { item } = queue;
   desk.classList.toggle("done", !item);
@@ -57,6 +57,11 @@ async function showNext() {
   showForm(item);
   look(item);
   queue.fetchAhead();
+}
+
+function showTrouble() {
+  part("conflict").textContent = word("unreachable");
+  part("conflict").hidden = false;
 }
 
 function showText(item) {
@@ -169,7 +174,7 @@ const ACTS = {
 const LOOKS = ["back", "next", "page", "overlay", "turn"];
 
 async function act(name) {
-  if (busy || (!queue.item && name !== "undo" && name !== "back")) return;
+  if (busy || (!queue.item && !["undo", "back", "next"].includes(name))) return;
   if (!LOOKS.includes(name) && !queue.mayCorrect) return;
   await ACTS[name]();
 }
@@ -230,7 +235,10 @@ async function alone(call) {
 function refuse(item, { status, detail, conflicts }) {
   const box = part("conflict");
   if (status === 0) box.textContent = word("unsaved");
-  else if (conflicts.length) box.textContent = conflicts.map(conflictText).join(" ");
+  else if (conflicts.length) {
+    box.textContent = conflicts.map(conflictText).join(" ");
+    queue.makeRoom();
+  }
   else box.textContent = detail;
   typed = new Typed(item.options);
   showText(item);

@@ -119,12 +119,13 @@ def test_a_batch_is_reviewed_to_its_end_by_keys_alone(office: Office) -> None:
         page.keyboard.press("Shift+A")
         page.keyboard.press("Shift+C")
         press(page, "Enter", then="candidate8")
-        press(page, "7", then="A page that could not be read")
+        press(page, "ArrowRight", then="A page that could not be read")  # later
         page.keyboard.press("t")
         page.keyboard.type("00000009")
         page.keyboard.press("Tab")
         page.keyboard.type("ab-d")
-        page.keyboard.press("Enter")
+        press(page, "Enter", then="candidate8")  # what was put off comes once more
+        page.keyboard.press("7")
         expect(page.locator("#finished")).to_contain_text("Nothing waits any more")
         expect(page.locator("#review-left")).to_have_text("0 left")
 
@@ -164,6 +165,20 @@ def test_two_people_at_once_do_not_overwrite_each_other(office: Office) -> None:
         ("q10", "D", "", "ben"),
         ("q10", "", "E", "ada"),
     ]
+
+
+def test_what_could_not_be_sent_is_said_to_be_unsaved_and_nothing_is_taken_for_done(office: Office) -> None:
+    with office.at_desk("ada", "14900115") as page:
+        page.context.set_offline(True)
+        page.keyboard.press("c")
+        expect(page.locator("#conflict")).to_contain_text("Not saved")
+        expect(page.locator("#field")).to_have_text("Question 9")
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#conflict")).to_contain_text("The site does not answer")
+        page.context.set_offline(False)
+        press(page, "ArrowRight", then="Question 9")
+
+        assert office.rows(page, "sheets", "14900115")[0]["status"] == "review"
 
 
 def test_a_viewer_sees_the_field_and_the_whole_page_and_decides_nothing(office: Office) -> None:
