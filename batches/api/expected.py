@@ -57,7 +57,7 @@ class ExpectedView(APIView):
     def get(self, request: Request, batch_id: str) -> Response:
         """Return how the batch stands beside its list: everybody who is missing, surplus or there twice."""
         batch = get_batch_for(request.user, batch_id)
-        return Response(describe(batch, find_expected(batch), most=None))
+        return Response(describe(batch, find_list(batch), most=None))
 
     @extend_schema(
         request={CSV_TYPE: OpenApiTypes.STR, "multipart/form-data": GivenList},
@@ -76,7 +76,7 @@ class ExpectedView(APIView):
         file, field = given.validated_data["list"], given.validated_data.get("field", "")
         content = file.read(MOST_LIST_BYTES + 1)
         expect_candidates(batch, content, by=request.user, field=field, file_name=file.name)
-        return Response(describe(batch, find_expected(batch)))
+        return Response(describe(batch, find_list(batch)))
 
     @extend_schema(responses={204: None}, tags=["results"])
     def delete(self, request: Request, batch_id: str) -> Response:
@@ -95,7 +95,7 @@ class CompletenessCsvView(WithTicket):
     def get(self, request: Request, batch_id: str) -> HttpResponseBase:
         """Download who is missing, surplus, there twice or not known, as CSV."""
         batch = get_batch_for(request.user, batch_id)
-        expected = find_expected(batch)
+        expected = find_list(batch)
         if not batch.has_results:
             raise WrongState(f"The batch is {batch.status}; it is compared once the database is loaded")
         excel = request.query_params.get("excel", "") in ("1", "true", "yes")
@@ -105,7 +105,7 @@ class CompletenessCsvView(WithTicket):
         return response
 
 
-def find_expected(batch: Batch) -> ExpectedCandidates:
+def find_list(batch: Batch) -> ExpectedCandidates:
     """Return the list that is kept for ``batch``.
 
     Raises:

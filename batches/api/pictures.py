@@ -20,8 +20,12 @@ from batches.models import Batch, Sheet
 from batches.pages import find_page, read_picture
 from batches.permissions import get_batch_for
 from batches.readings import read_back
+from batches.template_folders import key_of
 from omr.overlay import draw_overlay
-from omr.template import parse_template
+from omr.scoring import AnswerKey, find_expected, score
+from omr.spelling import spell
+from omr.template import Template, parse_template
+from omr.types import Reading
 
 SVG = "image/svg+xml"
 
@@ -71,7 +75,11 @@ class PageView(PictureView):
 
 
 class OverlayView(PictureView):
-    @extend_schema(responses={(200, SVG): OpenApiTypes.STR}, tags=["results"])
+    @extend_schema(
+        parameters=[OpenApiParameter("key", bool, description="1: with what the template's answer key says, if any")],
+        responses={(200, SVG): OpenApiTypes.STR},
+        tags=["results"],
+    )
     def get(self, request: Request, batch_id: str, sheet_id: str) -> HttpResponseBase:
         """Return what was read, corrections included, as SVG in pixels of the page as scanned, to lay over it."""
         batch, sheet = self.find(request, batch_id, sheet_id)
@@ -80,10 +88,18 @@ class OverlayView(PictureView):
         if reading is None:
             sentence = f"{sheet.file_name} was set aside, so there is nothing to draw: {sheet.error_message}"
             raise NotFound(sentence, "sheet_unreadable")
-        svg = draw_overlay(template, reading.fit, reading.marks, doubtful=sheet.doubtful_fields).encode()
+        key = key_of(batch.template) if request.query_params.get("key", "") in ("1", "true", "yes") else None
+        doubtful, expected = sheet.doubtful_fields, _expected(key, template, reading, sheet) if key else None
+        svg = draw_overlay(template, reading.fit, reading.marks, doubtful=doubtful, expected=expected).encode()
         etag = f'"{sha256(svg).hexdigest()[:32]}"'
         known = get_conditional_response(request._request, etag=etag)
         return _kept(known or HttpResponse(svg, content_type=SVG), etag)
+
+
+def _expected(key: AnswerKey, template: Template, reading: Reading, sheet: Sheet) -> dict[str, tuple[str, ...]]:
+    """Return what ``key`` says in the place of each answer that is wrong; one in doubt is not wrong yet."""
+    unclear = {column.name for column in template.columns if not set(column.fields).isdisjoint(sheet.doubtful_fields)}
+    return find_expected(key, template, score(key, spell(template.columns, reading.marks), doubtful=unclear))
 
 
 def _answer_page(request: Request, batch: Batch, file_name: str) -> HttpResponseBase:

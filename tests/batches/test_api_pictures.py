@@ -265,6 +265,22 @@ def test_identity_that_is_blank_or_marked_twice_is_drawn_as_it_was_marked(client
     assert titles["candidate8"] == "candidate8: 5"
 
 
+def test_the_overlay_says_what_the_key_says_in_the_place_of_a_wrong_answer(client: Client, batch: Batch) -> None:
+    options = {"questions_in_order": ["q1", "q2", "q9"], "answers_in_order": ["B", "AC", "E"]}
+    schemes = {"DEFAULT": {"correct": 1, "incorrect": 0, "unmarked": 0}}
+    key = {"source_type": "custom", "options": options, "marking_schemes": schemes}
+    batch.template.answer_key = {"key": key, "files": {}}
+    batch.template.save()
+    sure, doubtful = (batch.sheets.get(position=position) for position in (1, 2))
+
+    with_key = titles_of(client.get(address(sure, "overlay.svg?key=1")).content)
+    without = titles_of(client.get(address(sure, "overlay.svg")).content)
+
+    assert (with_key["q1"], with_key["q2"]) == ("q1: A, the key says B", "q2: A and C")
+    assert without["q1"] == "q1: A"
+    assert "the key says" not in titles_of(client.get(address(doubtful, "overlay.svg?key=1")).content)["q9"]
+
+
 def test_a_sheet_that_was_set_aside_has_a_page_and_no_overlay(client: Client, tmp_path: Path) -> None:
     client.force_login(a_user())
     batch = a_processed_batch(tmp_path, page_1__jpg=sheet(q1="A"), page_2__jpg=sheet(q1="B")[:60_000])
