@@ -38,15 +38,25 @@ def pack_answer(answer: AnswerLine) -> bytes:
 
 
 def create_partition(batch_id: UUID) -> None:
-    """Make the table that will be the batch's partition. Nobody else sees it, or waits for it, until it is attached."""
+    """Make the table that will be the batch's partition. Nobody sees it, or waits for it, until it is attached.
+
+    Outside the transaction that fills it: the lock on the table that it is made like would be held until that ends,
+    and no other batch could be deleted meanwhile.
+    """
     table = partition_of(batch_id)
     of_batch = f"CONSTRAINT of_batch CHECK (batch_id = '{batch_id}')"  # attaching then need not look at the rows
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE {table} (LIKE {TABLE} INCLUDING DEFAULTS INCLUDING CONSTRAINTS, {of_batch})")
 
 
+def empty_partition(batch_id: UUID) -> None:
+    """Say that nobody has seen a row of the partition: those of this transaction may then be written frozen."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {partition_of(batch_id)}")
+
+
 def copy_answers(batch_id: UUID, sheets: Iterable[tuple[UUID, Sequence[bytes]]]) -> int:
-    """Write the packed answers of each of the ``sheets`` into a partition that was made in the same transaction.
+    """Write the packed answers of each of the ``sheets`` into a partition that was emptied in the same transaction.
 
     Returns their number.
     """

@@ -55,8 +55,9 @@ def _clear(run: Run) -> None:
 def _copy(run: Run) -> int:
     """Load everything into PostgreSQL; return the number of answers that were read."""
     rows, total = _rows(run, copying.pack_answer), 0
+    copying.create_partition(run.batch.pk)
     with transaction.atomic():
-        copying.create_partition(run.batch.pk)
+        copying.empty_partition(run.batch.pk)
         while True:
             sheets: list[Sheet] = []
             total += copying.copy_answers(run.batch.pk, _noting(sheets, islice(rows, SHEETS_A_COPY)))
