@@ -17,6 +17,7 @@ from batches.errors import BatchError
 from batches.models import Answer, AnswerStatus, Batch, CoverGroup, ExpectedCandidates, Sheet, SheetStatus
 from batches.permissions import get_batch_for
 from batches.results import AnswerLine
+from batches.review_queue import WHY
 from batches.scores import score_sheet
 from batches.summaries import QuestionSummary, count_groups, summarize
 from batches.template_folders import key_of
@@ -132,6 +133,7 @@ def show_sheet(request: HttpRequest, batch_id: str, sheet_id: str) -> HttpRespon
         "sheet": sheet,
         "status": SHEET_WORDS[sheet.status],
         "who": [(column.name, sheet.identity.get(column.name, "")) for column in template.identity],
+        "doubts": _doubts(sheet),
         "answers": _shown(lines, result),
         "score": _score_text(result) if result else "",
         "most": points_text(key.bounds[1]) if key else "",
@@ -206,6 +208,14 @@ def _answers(batch: Batch, sheets: Sequence[Sheet]) -> dict[UUID, list[AnswerLin
         line = AnswerLine(question=question, answer=answer, confidence=confidence, status=status)
         found.setdefault(sheet_id, []).append(line)
     return found
+
+
+def _doubts(sheet: Sheet) -> list[tuple[Words, str]]:
+    """Return why fields are in doubt, each reason with its fields."""
+    fields: dict[str, list[str]] = {}
+    for name in sheet.doubtful_fields:
+        fields.setdefault(sheet.doubts.get(name, ""), []).append(name)
+    return [(WHY.get(why, WHY[""]), ", ".join(names)) for why, names in fields.items()]
 
 
 def _shown(lines: Sequence[AnswerLine], result: Score | None) -> list[ShownAnswer]:

@@ -186,6 +186,7 @@ def test_a_group_lists_its_sheets_and_leads_to_the_groups_beside_it(client: Clie
 def test_a_sheet_shows_its_page_its_answers_and_the_sheets_beside_it(client: Client, batch: Batch) -> None:
     sheets = {sheet.position: sheet for sheet in batch.sheets.all()}
     sheets[2].fit = {"page_width_px": 1654, "page_height_px": 2339}
+    sheets[2].doubts = {"q4": "faint"}
     sheets[2].save()
 
     shown = page(client, f"/batches/{batch.pk}/sheets/{sheets[2].pk}")
@@ -196,7 +197,7 @@ def test_a_sheet_shows_its_page_its_answers_and_the_sheets_beside_it(client: Cli
     assert f'rel="next" href="/batches/{batch.pk}/sheets/{sheets[3].pk}"' in shown
     assert "3 AC multiple" in words(shown)
     assert "4 D doubtful" in words(shown)
-    assert "This field: q4" in words(shown)
+    assert "A faint mark: darker than paper, lighter than one that is sure: q4" in words(shown)
 
 
 def test_a_sheet_shows_its_score_and_what_was_right(client: Client, batch: Batch) -> None:
