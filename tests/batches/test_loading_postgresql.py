@@ -37,6 +37,20 @@ from batches.services import delete_batch
 delete_batch(Batch.objects.get(name="second"), by=User.objects.get())
 """
 
+ODD_SHEET = r"""
+import uuid
+from django.forms.models import model_to_dict
+from batches.models import Batch, Sheet
+from batches.pipeline.copying import copy_rows
+group = Batch.objects.get(name="first").groups.first()
+odd = 'back\\slash \\N tab\t line\nreturn\r "quoted" ü 試'
+given = {"number": 9, "position": 9, "file_name": odd, "status": "unreadable", "error_message": odd}
+sheet = Sheet(id=uuid.uuid4(), batch=group.batch, group=group, **given, identity={odd: odd}, review_reasons=[odd])
+copy_rows(Sheet, [sheet])
+assert model_to_dict(Sheet.objects.get(pk=sheet.pk)) == model_to_dict(sheet)
+sheet.delete()
+"""
+
 PAGE_2 = """
 SELECT answer, a.status FROM batches_answer a JOIN batches_sheet s ON a.sheet_id = s.id JOIN batches_batch b
 ON b.id = s.batch_id WHERE s.file_name = 'page_2.jpg' AND b.name = %s ORDER BY question LIMIT 3
@@ -94,6 +108,27 @@ def test_a_batch_is_loaded_by_copy_and_can_be_loaded_again(loaded: Loaded) -> No
     loaded.site.manage("process_batch", str(batch_id))
 
     assert loaded.ask(ALL) == before
+
+
+def test_of_a_load_that_fails_nobody_sees_anything_and_it_can_be_done_again(loaded: Loaded) -> None:
+    before, partitions = loaded.ask(ALL), loaded.ask(PARTITIONS)
+    loaded.shell(LOAD_AGAIN)
+    ((batch_id,),) = loaded.ask("SELECT id FROM batches_batch WHERE name = 'first'")
+
+    with psycopg.connect(loaded.url, autocommit=True) as database:
+        database.execute("ALTER TABLE batches_sheet ADD CONSTRAINT broken CHECK (position < 3) NOT VALID")
+        failed = loaded.site.manage("process_batch", str(batch_id), check=False)
+        seen = loaded.ask(PAGE_2, "first"), len(loaded.ask(PARTITIONS))
+        database.execute("ALTER TABLE batches_sheet DROP CONSTRAINT broken")
+    loaded.site.manage("process_batch", str(batch_id))
+
+    assert "broken" in failed.stderr
+    assert seen == ([], len(partitions) - 1)
+    assert (loaded.ask(ALL), loaded.ask(PARTITIONS)) == (before, partitions)
+
+
+def test_whatever_a_sheet_says_is_copied_as_it_is(loaded: Loaded) -> None:
+    loaded.shell(ODD_SHEET)  # fails where it is not
 
 
 def test_each_batch_has_a_partition_of_its_own_in_which_sheets_are_found_by_the_key(loaded: Loaded) -> None:
