@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -71,7 +71,10 @@ class PageView(PictureView):
     )
     def get(self, request: Request, batch_id: str) -> HttpResponseBase:
         """Return a page of the ZIP as it was scanned, also a cover and one that nobody has read yet."""
-        return _answer_page(request, get_batch_for(request.user, batch_id), request.query_params.get("file", ""))
+        batch = get_batch_for(request.user, batch_id)
+        if not (file_name := request.query_params.get("file", "")):
+            raise ValidationError({"file": ["is missing; give the name of a page in the ZIP"]})
+        return _answer_page(request, batch, file_name)
 
 
 class OverlayView(PictureView):

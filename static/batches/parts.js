@@ -5,7 +5,7 @@ import { showAllLocally } from "../times.js";
 
 const SOON_MS = [300, 1_200]; // at least, and at random more: all viewers learn of it at the same instant
 const ENDING_TRIES = 15; // some 13 seconds: the row of a batch may say later than its log that it ended
-const COUNT_MS = 2_500; // between two looks at the groups while sheets are read
+const COUNT_MS = 4_000; // between two looks at the groups while sheets are read
 
 export class Parts {
   #addresses;
