@@ -99,7 +99,10 @@ class BatchAdmin(admin.ModelAdmin):
         words = {
             # The words that the site's own pages have for them.
             "status_words": [(status.value, gettext(status.value)) for status in BatchStatus],
-            "connection_words": [(state, gettext(state)) for state in ("live", "reconnecting", "polling", "denied")],
+            "connection_words": [
+                *((state, gettext(state)) for state in ("live", "reconnecting", "polling")),
+                ("denied", gettext("signed out")),
+            ],
         }
         return super().changelist_view(request, words | (extra_context or {}))
 
