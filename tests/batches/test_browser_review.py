@@ -5,11 +5,14 @@ import io
 import re
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Barrier
 from uuid import UUID, uuid5
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -165,6 +168,23 @@ def test_two_people_at_once_do_not_overwrite_each_other(office: Office) -> None:
         ("q10", "D", "", "ben"),
         ("q10", "", "E", "ada"),
     ]
+
+
+def test_of_corrections_at_the_same_instant_one_is_taken(office: Office) -> None:
+    login = httpx.post(f"{office.url}/api/auth/login", json={"username": "ada", "password": "correct horse"})
+    headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+    sheet = f"{office.url}/api/batches/{office.batch_id}/sheets/{office.sheet_id('page_8.jpg')}"
+    start = Barrier(3)
+
+    def correct(value: str) -> int:
+        start.wait()
+        said = {"corrections": [{"field": "q5", "value": value, "saw": "B"}]}
+        return httpx.patch(sheet, json=said, headers=headers, timeout=30).status_code
+
+    with ThreadPoolExecutor(3) as screens:
+        answers = list(screens.map(correct, "CDE"))
+
+    assert sorted(answers) == [200, 409, 409]
 
 
 def test_what_could_not_be_sent_is_said_to_be_unsaved_and_nothing_is_taken_for_done(office: Office) -> None:

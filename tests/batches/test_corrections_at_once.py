@@ -15,31 +15,22 @@ from tests.batches.postgresql import programs, running_server
 from tests.pages import a_zip
 from tests.site import Site
 
+pytestmark = [
+    pytest.mark.postgresql,
+    pytest.mark.skipif(
+        programs() is None and os.environ.get("CI") != "true",
+        reason="no PostgreSQL is installed: apt-get install postgresql",
+    ),
+]
+
 SCREENS = 4
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param(
-            "postgresql",
-            marks=[
-                pytest.mark.postgresql,
-                pytest.mark.skipif(
-                    programs() is None and os.environ.get("CI") != "true",
-                    reason="no PostgreSQL is installed: apt-get install postgresql",
-                ),
-            ],
-        ),
-    ]
-)
-def office(request: pytest.FixtureRequest, site: Site, tmp_path: Path) -> Iterator[Site]:
-    """A site with either database, and nothing else."""
-    if request.param == "sqlite":
-        yield site
-        return
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Site]:
+    """A site with PostgreSQL, where two transactions can see the same row at the same time."""
     with running_server() as url:
-        site = Site(tmp_path / "postgresql", {"DATABASE_URL": url})
+        site = Site(tmp_path / "var", {"DATABASE_URL": url})
         site.var.mkdir()
         site.manage("migrate", "-v", "0")
         yield site
