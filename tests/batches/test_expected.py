@@ -5,6 +5,8 @@ import uuid
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batches.completeness import Completeness, SeenSheet, compare
 from batches.errors import ListRefused
@@ -132,6 +134,27 @@ def test_a_column_that_is_none_of_identity_cannot_name_candidates() -> None:
     assert "name is to name the candidates; the header has group_code, name" in refusal(
         b"group_code,name\nA,Ada\n", field="name"
     )
+
+
+LINES = st.lists(st.text("A0 1,;\t\"'\r\n\x00é=", max_size=20) | st.just("A,00000001"), max_size=6)
+HEADERS = st.sampled_from(["group_code,candidate", "group;candidate", "candidate", 'group,"candidate', ""])
+
+
+@given(st.builds(lambda header, lines: "\n".join([header, *lines]).encode(), HEADERS, LINES) | st.binary(max_size=80))
+def test_whatever_is_sent_is_a_list_that_can_be_used_or_is_refused(content: bytes) -> None:
+    try:
+        groups = parse_list(content, STANDARD).groups
+    except ListRefused:
+        return
+
+    pairs = [(group, candidate) for group, candidates in groups.items() for candidate in candidates]
+    assert pairs
+    assert len(set(pairs)) == len(pairs)
+    assert all(group and 0 < len(candidate) <= 8 and candidate.isdecimal() for group, candidate in pairs)
+
+
+def test_a_value_longer_than_any_spreadsheet_has_is_refused() -> None:
+    assert "not readable as CSV (field larger than field limit" in refusal(a_list("A," + "1" * 200_000))
 
 
 # --- What a batch lacks -----------------------------------------------------------------------------------------------
