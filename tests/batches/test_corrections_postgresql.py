@@ -1,0 +1,104 @@
+"""Corrections with PostgreSQL: many at the same instant, and a batch that is loaded again."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import httpx
+import pytest
+
+from tests.batches.archives import cover, doubtful_sheet
+from tests.batches.postgresql import programs, running_server
+from tests.pages import a_zip
+from tests.site import Site
+
+pytestmark = [
+    pytest.mark.postgresql,
+    pytest.mark.skipif(
+        programs() is None and os.environ.get("CI") != "true",
+        reason="no PostgreSQL is installed: apt-get install postgresql",
+    ),
+]
+
+SCREENS = 4
+
+
+LOAD_AGAIN = """
+from batches.models import Batch, BatchStatus
+Batch.objects.update(status=BatchStatus.FAILED, finished_stages=["extracting"])
+"""
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site with PostgreSQL, where two transactions can see the same row at the same time, and one read sheet."""
+    folder = tmp_path_factory.mktemp("office")
+    scans = a_zip(folder / "scans.zip", {"1.jpg": cover(), "2.jpg": doubtful_sheet()})
+    with running_server() as url:
+        site = Site(folder / "var", {"DATABASE_URL": url})
+        site.var.mkdir()
+        site.manage("migrate", "-v", "0")
+        site.add_user("root", superuser=True)
+        site.manage("process_batch", str(scans), "--template", "standard-150", "--processes", "1", check=False)
+        yield site
+
+
+@pytest.fixture(scope="module")
+def root(office: Site) -> Iterator[httpx.Client]:
+    """Who may do everything."""
+    with office.serve() as url:
+        login = httpx.post(f"{url}/api/auth/login", json={"username": "root", "password": "correct horse"}, timeout=30)
+        headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+            yield client
+
+
+@pytest.fixture(scope="module")
+def batch_id(office: Site) -> str:
+    (results,) = (office.var / "results").iterdir()
+    return results.name
+
+
+@pytest.fixture(scope="module")
+def sheet(root: httpx.Client, batch_id: str) -> str:
+    """The address of the one sheet of the one batch."""
+    (found,) = root.get(f"/api/batches/{batch_id}/sheets").json()["results"]
+    return f"/api/batches/{batch_id}/sheets/{found['id']}"
+
+
+def test_of_corrections_at_the_same_instant_one_is_taken_and_all_others_are_told(
+    root: httpx.Client, sheet: str
+) -> None:
+    start = Barrier(SCREENS)
+
+    def correct(value: str) -> httpx.Response:
+        start.wait()
+        return root.patch(sheet, json={"corrections": [{"field": "q9", "value": value, "saw": "A"}]})
+
+    with ThreadPoolExecutor(SCREENS) as screens:
+        answers = list(screens.map(correct, "ABCD"))
+    end = root.get(sheet).json()
+
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 409: SCREENS - 1}
+    (kept,) = end["corrections"]
+    assert end["answers"][8]["answer"] == kept["after"]
+    told = {answer.json()["conflicts"][0]["now"] for answer in answers if answer.status_code == 409}
+    assert told == {kept["after"]}
+
+
+def test_loading_again_keeps_what_people_have_said(office: Site, root: httpx.Client, batch_id: str, sheet: str) -> None:
+    now = root.get(sheet).json()["answers"][0]["answer"]
+    said = {
+        "corrections": [{"field": "q1", "value": "E", "saw": now}, {"field": "candidate1", "value": "7", "saw": "0"}]
+    }
+    assert root.patch(sheet, json=said).status_code == 200
+    before = root.get(sheet).json()
+
+    office.manage("shell", "--no-imports", "-c", LOAD_AGAIN)
+    office.manage("process_batch", batch_id, "--processes", "1", check=False)
+
+    after = root.get(sheet).json()
+    assert (after["identity"], after["status"]) == ({"candidate": "70412345"}, before["status"])
+    assert (after["answers"], after["corrections"]) == (before["answers"], before["corrections"])
