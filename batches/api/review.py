@@ -104,7 +104,7 @@ class FormColumn(serializers.Serializer[Any]):
     """A column to type in."""
 
     name = serializers.CharField()
-    length = serializers.IntegerField(allow_null=True, help_text="characters of it; null: any number")
+    length = serializers.IntegerField(allow_null=True, help_text="how many fields it joins; null: one, or only a code")
     options = serializers.ListField(child=serializers.CharField())
 
 
@@ -174,6 +174,6 @@ def _form(template: Template) -> list[dict[str, Any]]:
     for column in (*template.identity, *template.questions):
         own = [fields[name] for name in column.fields]
         options = list(dict.fromkeys(bubble.value for field in own for bubble in field.bubbles))
-        is_fixed = own and column.question is None and column.name not in coded
-        columns.append({"name": column.name, "length": len(own) if is_fixed else None, "options": options})
+        is_joined = len(own) > 1 and column.name not in coded
+        columns.append({"name": column.name, "length": len(own) if is_joined else None, "options": options})
     return columns

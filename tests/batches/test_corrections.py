@@ -470,3 +470,10 @@ def test_a_sheet_that_is_asked_for_comes_with_all_its_columns(client: Client, ba
         {"name": "q1", "value": "A", "seen": None},
     ]
     assert len(item["known"]) == 151
+
+
+def test_what_can_be_typed_in_tells_joined_fields_from_single_ones(client: Client, unreadable: Sheet) -> None:
+    form = client.get(f"/api/batches/{unreadable.batch_id}/review").json()["form"]
+
+    assert form[0] == {"name": "candidate", "length": 8, "options": list("0123456789")}
+    assert form[1] == {"name": "q1", "length": None, "options": list("ABCDE")}
