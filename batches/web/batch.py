@@ -16,7 +16,7 @@ from batches.web.covers import cover_rows
 from batches.web.doubts import SHEETS_LOOKED_AT, causes
 from batches.web.durations import clock
 from batches.web.groups import group_rows
-from batches.web.log import LOG_LINES, read_tail, write_text
+from batches.web.log import LOG_LINES, paint_tail, write_text
 from batches.web.stages import STATE_WORDS, stage_title, steps, whole_percent
 from batches.web.views import page
 from batches.web.words import STATUS_WORDS
@@ -35,10 +35,14 @@ def show_batch(request: HttpRequest, batch_id: str) -> HttpResponse:
     batch = get_batch_for(request.user, batch_id)
     latest = log.read_latest(batch.pk)
     seq = latest.seq if latest else 0
-    lines = read_tail(batch, seq)
-    context = {"lines": lines, "seq": seq, "log_lines": LOG_LINES, "elapsed": clock(_elapsed(latest))}
-    context["may_share"] = is_owner(request.user, batch)
-    return render(request, "batches/batch.html", _parts(request, batch, latest) | context)
+    shown = {
+        "lines": paint_tail(batch, seq),
+        "seq": seq,
+        "log_lines": LOG_LINES,
+        "elapsed": clock(_elapsed(latest)),
+        "may_share": is_owner(request.user, batch),
+    }
+    return render(request, "batches/batch.html", _parts(request, batch, latest) | shown)
 
 
 @require_safe

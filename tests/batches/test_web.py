@@ -249,7 +249,7 @@ def test_a_long_log_is_shown_by_its_end_and_the_whole_is_a_download(client: Clie
     shown = page(client, f"/batches/{batch.pk}")
     whole = page(client, f"/batches/{batch.pk}/log.txt").splitlines()
 
-    assert [int(seq) for seq in re.findall(r'<li data-seq="(\d+)">', shown)] == list(range(7, 1007))
+    assert [int(seq) for seq in re.findall(r'<li data-seq="(\d+)"', shown)] == list(range(7, 1007))
     assert "&lt;1006&gt;" in shown
     assert "The last 1,000 of 1,006 lines" in shown
     assert len(whole) == 1006
