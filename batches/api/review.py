@@ -105,7 +105,9 @@ class FormColumn(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     length = serializers.IntegerField(allow_null=True, help_text="how many fields it joins; null: one, or only a code")
-    options = serializers.ListField(child=serializers.CharField())
+    options = serializers.ListField(
+        child=serializers.CharField(), help_text="what can be marked; none: a printed code says it, which may be any text"
+    )
 
 
 class Review(serializers.Serializer[Any]):
@@ -172,8 +174,7 @@ def _form(template: Template) -> list[dict[str, Any]]:
     coded = {place.column for place in template.codes}
     columns = []
     for column in (*template.identity, *template.questions):
-        own = [fields[name] for name in column.fields]
+        own = [] if column.name in coded else [fields[name] for name in column.fields]
         options = list(dict.fromkeys(bubble.value for field in own for bubble in field.bubbles))
-        is_joined = len(own) > 1 and column.name not in coded
-        columns.append({"name": column.name, "length": len(own) if is_joined else None, "options": options})
+        columns.append({"name": column.name, "length": len(own) if len(own) > 1 else None, "options": options})
     return columns
