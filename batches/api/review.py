@@ -106,7 +106,8 @@ class FormColumn(serializers.Serializer[Any]):
     name = serializers.CharField()
     length = serializers.IntegerField(allow_null=True, help_text="how many fields it joins; null: one, or only a code")
     options = serializers.ListField(
-        child=serializers.CharField(), help_text="what can be marked; none: a printed code says it, which may be any text"
+        child=serializers.CharField(),
+        help_text="what can be marked; none: a printed code says it, which may be any text",
     )
 
 
