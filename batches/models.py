@@ -81,6 +81,18 @@ CURRENT = timedelta(hours=1)
 """For so long after its end a batch is among those that are being watched."""
 
 
+SMALL_BYTES = 200 * 2**20
+"""A ZIP of so much or less is a matter of seconds, and has a place to be read at beside the large ones: 300 pages."""
+
+
+class Priority(models.IntegerChoices):
+    """How large a share of the workers a batch gets beside others, and whether it is taken before them."""
+
+    LOW = 1, "low"
+    NORMAL = 4, "normal"
+    HIGH = 16, "high"
+
+
 class ArchiveKind(models.TextChoices):
     UPLOADED = "uploaded"  # ours: archived by cleanup
     LOCAL = "local"  # somebody's file: never moved, never deleted
@@ -108,8 +120,17 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.filter(named | models.Q(pk=text) if _is_uuid(text) else named)
 
     def waiting(self) -> Self:
-        """Return the batches that a runner may take, the longest waiting first."""
-        return self.filter(status=BatchStatus.QUEUED).free().order_by("queued_at", "pk")
+        """Return the batches that a runner may take: by priority, and then the longest waiting first."""
+        return self.filter(status=BatchStatus.QUEUED).free().order_by("-priority", "queued_at", "pk")
+
+    def queued_before(self, batch: "Batch") -> Self:
+        """Return the batches in the queue that are taken before ``batch``."""
+        equal = models.Q(priority=batch.priority, queued_at__lt=batch.queued_at)
+        return self.filter(models.Q(priority__gt=batch.priority) | equal, status=BatchStatus.QUEUED)
+
+    def small(self) -> Self:
+        """Return the batches that are a matter of seconds."""
+        return self.filter(size_bytes__gt=0, size_bytes__lte=SMALL_BYTES)
 
     def same_as(self, batch: "Batch") -> Self:
         """Return the other batches whose ZIP arrived with the same files in it, the latest first."""
@@ -181,6 +202,9 @@ class Batch(models.Model):
     fingerprint = models.CharField(max_length=64, blank=True, help_text="of what is in the ZIP, once it is here")
 
     status = models.CharField(max_length=12, choices=BatchStatus, default=BatchStatus.UPLOADING)
+    priority = models.PositiveSmallIntegerField(
+        choices=Priority, default=Priority.NORMAL, help_text="its share of the workers beside others, and its turn"
+    )
     stage = models.CharField(max_length=20, blank=True, help_text="the stage of the latest event")
     finished_stages = models.JSONField(default=list, blank=True, help_text="stages that need not be done again")
     stage_seconds = models.JSONField(default=dict, blank=True)
@@ -248,6 +272,11 @@ class Batch(models.Model):
     @property
     def is_waiting(self) -> bool:
         return self.status == BatchStatus.QUEUED
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is a matter of seconds."""
+        return 0 < self.size_bytes <= SMALL_BYTES
 
     @property
     def is_interrupted(self) -> bool:
