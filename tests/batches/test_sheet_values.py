@@ -110,3 +110,40 @@ def test_what_is_taken_back_in_any_order_leaves_all_as_it_was(
         values.put_back(target, was, still_corrected=bool(others))
 
     assert state(values) == before
+
+
+def a_coded_sheet() -> SheetValues:
+    """A sheet whose candidate and room its printed codes tell; of the candidate's bubbles none is marked."""
+    page = {"pageDimensions": [900, 900], "bubbleDimensions": [20, 20]}
+    block = {"origin": [50, 50], "bubblesGap": 40, "labelsGap": 40, "fieldLabels": ["c1..3"], "fieldType": "QTYPE_INT"}
+    codes = {name: {"region": [400, 50, 200, 100]} for name in ("candidate", "room")}
+    labels = {"customLabels": {"candidate": ["c1..3"]}, "outputColumns": ["candidate"]}
+    template = parse_template(page | labels | {"fieldBlocks": {"Candidate": block}, "codes": codes})
+    sheet = Sheet(pk=UUID(int=2), batch=BATCH, status=SheetStatus.READ, identity={"candidate": "481", "room": "A-7"})
+    sheet.marks = {"c1": [], "c2": [], "c3": []}
+    return SheetValues(template, sheet, ())
+
+
+def test_a_column_that_a_printed_code_tells_may_say_any_text_and_comes_back() -> None:
+    values = a_coded_sheet()
+    room, candidate = values.target("room"), values.target("candidate")
+
+    said = [(room, values.say(room, "B 12")), (candidate, values.say(candidate, "X-481"))]
+    told = dict(values.sheet.identity)
+    for target, was in said:
+        values.put_back(target, was, still_corrected=False)
+
+    assert told == {"candidate": "X-481", "room": "B 12"}
+    assert values.sheet.identity == {"candidate": "481", "room": "A-7"}
+    assert values.sheet.marks == {"c1": [], "c2": [], "c3": []}
+
+
+def test_one_character_of_what_a_code_tells_can_be_corrected_and_taken_back() -> None:
+    values = a_coded_sheet()
+    second = values.target("c2")
+
+    was = values.say(second, "9")
+    told = values.sheet.identity["candidate"]
+    values.put_back(second, was, still_corrected=False)
+
+    assert (told, values.sheet.identity["candidate"]) == ("491", "481")
