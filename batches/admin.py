@@ -25,6 +25,7 @@ from batches.errors import BatchError, WrongState
 from batches.models import (
     Batch,
     BatchStatus,
+    Correction,
     CoverGroup,
     Right,
     Runner,
@@ -269,6 +270,16 @@ class SheetAdmin(OfVisibleBatches, ReadOnlyAdmin):
     list_filter = ["status"]
     list_select_related = ["batch", "group"]
     search_fields = ["file_name", "batch__name", "group__code"]
+
+
+@admin.register(Correction)
+class CorrectionAdmin(OfVisibleBatches, ReadOnlyAdmin):
+    """What people said of sheets; it is taken back on the review page, where the rows follow."""
+
+    list_display = ["at", "batch", "field", "before", "after", "by_name", "is_applied", "undone_by_name"]
+    list_filter = ["at", "is_applied"]
+    list_select_related = ["batch"]
+    search_fields = ["batch__name", "by_name", "=field", "=sheet_id"]
 
 
 class SheetTemplateForm(forms.ModelForm):

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from batches.models import Answer, Batch, Correction, Right, Sheet, SheetStatus
-from tests.batches.builders import a_read_batch, a_sheet_row, a_user, shared_with
+from tests.batches.builders import a_read_batch, a_sheet_row, a_superuser, a_user, shared_with
 
 pytestmark = pytest.mark.django_db
 
@@ -348,6 +348,17 @@ def test_a_batch_that_is_deleted_takes_its_corrections_along(client: Client, bat
     assert client.delete(f"/api/batches/{batch.pk}").status_code == 204
 
     assert not Correction.objects.exists()
+
+
+def test_administrators_see_all_corrections_and_change_none(client: Client, batch: Batch, sheet: Sheet) -> None:
+    correction = patch(client, sheet, said("q4", "B", saw="D")).json()["corrections"][0]["id"]
+    root = as_user(a_superuser())
+
+    listed = root.get("/admin/batches/correction/?q=ada")
+
+    assert "Mathematics" in listed.content.decode()
+    assert root.get(f"/admin/batches/correction/{correction}/change/").status_code == 200
+    assert root.post(f"/admin/batches/correction/{correction}/delete/", {"post": "yes"}).status_code == 403
 
 
 # --- What is refused --------------------------------------------------------------------------------------------------
