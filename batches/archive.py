@@ -3,6 +3,7 @@
 What the ZIP's directory says of a page is not believed when the page is read: sizes bound, and the checksum decides.
 """
 
+import errno
 import io
 import os
 import tempfile
@@ -84,6 +85,8 @@ def facts_of(location: Path | str) -> ArchiveFacts:
         from batches.storage_ranges import facts_of_remote
 
         return ArchiveFacts(facts_of_remote(str(location)).size_bytes, 0)
+    if not str(location):
+        raise FileNotFoundError(errno.ENOENT, "it was deleted when its time had come")
     status = Path(location).stat()
     return ArchiveFacts(status.st_size, status.st_mtime_ns)
 

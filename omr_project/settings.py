@@ -250,6 +250,13 @@ UPLOADS_PER_USER = read("UPLOADS_PER_USER", whole(at_least=1), "10", expects="a 
 # An upload to which nothing is added for so long is ended: over a night, and not for ever.
 UPLOAD_KEPT_HOURS = read("UPLOAD_KEPT_HOURS", whole(at_least=1), "24", expects="a whole number of hours, 1 or more")
 
+# After so many days from the end of a batch its ZIP, its result files, its log go; 0: they stay for ever. What was read
+# and what people corrected never goes by itself. docs/deploy/retention.md says exactly what each of them takes.
+_KEEP_DAYS = "a whole number of days, 1 or more; 0: for ever"
+KEEP_ARCHIVES_DAYS = read("KEEP_ARCHIVES_DAYS", whole(at_least=0), "0", expects=_KEEP_DAYS)
+KEEP_CSV_DAYS = read("KEEP_CSV_DAYS", whole(at_least=0), "0", expects=_KEEP_DAYS)
+KEEP_LOGS_DAYS = read("KEEP_LOGS_DAYS", whole(at_least=0), "0", expects=_KEEP_DAYS)
+
 # --- Seen from outside ------------------------------------------------------------------------------------------------
 
 # Empty: /metrics is open as /healthz is, since it tells nothing of a person or of one batch.

@@ -94,6 +94,15 @@ def forget(batch_id: UUID) -> None:
     quick_client().delete(*(key(batch_id) for key in keys))
 
 
+def forget_events(batch_id: UUID) -> None:
+    """Delete the copy of the events of ``batch_id``: the table says something else now.
+
+    Raises:
+        redis.RedisError: Redis is away; the copy expires by itself.
+    """
+    quick_client().delete(log_key(batch_id), current_key(batch_id))
+
+
 # --- Append -----------------------------------------------------------------------------------------------------------
 
 # KEYS: list, current, started_at, channel.

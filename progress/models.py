@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from django.db import connections, models
+from django.db import connections, models, transaction
 
 from progress.events import BatchProgressEvent
 
@@ -13,6 +13,16 @@ class ProgressEventQuerySet(models.QuerySet["ProgressEvent"]):
     def after(self, batch_id: UUID, seq: int) -> Self:
         """Return the events of ``batch_id`` that follow ``seq``, in order."""
         return self.filter(batch_id=batch_id, seq__gt=seq).order_by("seq")
+
+    def keep_end(self, batch_id: UUID) -> None:
+        """Delete the events of ``batch_id``, which has ended, but the last; that becomes the first, as seq says."""
+        with transaction.atomic():
+            last = self.filter(batch_id=batch_id).order_by("-seq").first()
+            if last is None or last.seq == 1:
+                return
+            self.filter(batch_id=batch_id, seq__lt=last.seq).delete()
+            last.seq, last.data = 1, last.data | {"seq": 1}
+            last.save(update_fields=["seq", "data"])
 
     def append(self, event: BatchProgressEvent, at: datetime) -> None:
         """Write the row of ``event``, which was written at ``at``.

@@ -12,6 +12,7 @@ os.environ["LOG_LEVEL"] = "WARNING"
 for name in (
     *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "METRICS_TOKEN", "FRONT_END_ORIGINS"),
     *("ARCHIVE_STORAGE", "ARCHIVE_CACHE_DIR", "ARCHIVE_CACHE_GB"),
+    *("KEEP_ARCHIVES_DAYS", "KEEP_CSV_DAYS", "KEEP_LOGS_DAYS"),
 ):
     os.environ[name] = ""  # set, so that a .env file of the checkout does not count either
 

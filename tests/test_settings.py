@@ -25,6 +25,7 @@ from tests.site import Site
         ("FRONT_END_ORIGINS", "https://app.example.org:443", "such as https://app.example.org"),
         ("RUNNER_METRICS_PORT", "70000", "a port"),
         ("STREAM_QUIET_SECONDS", "0", "a whole number of seconds"),
+        ("KEEP_ARCHIVES_DAYS", "-1", "a whole number of days"),
         ("STREAMS_PER_USER", "0", "a whole number"),
         ("STREAMS_IN_ALL", "none", "a whole number"),
         ("STREAM_STALLED_SECONDS", "0", "a whole number of seconds"),

@@ -41,6 +41,7 @@ from batches.pipeline.run import Interrupted
 from batches.pipeline.runner import Runner
 from batches.pipeline.watching import Watch
 from batches.receiving.expiry import end_expired
+from batches.retention import Tidying, site_ages
 from batches.services import GivenArchive, create_batch
 from batches.uploads.store import UploadStore
 from batches.workers.base import Workers
@@ -88,7 +89,7 @@ class Command(BaseCommand):
         if options["json"]:
             runner = replace(runner, listener=choose_display(_output(options), as_json=True).show)
         with metrics_port(settings.RUNNER_METRICS_PORT, token=settings.METRICS_TOKEN):
-            Watch(runner, settings.BATCHES_AT_ONCE, chores=[_end_expired]).run()
+            Watch(runner, settings.BATCHES_AT_ONCE, chores=[_end_expired, Tidying(site_ages())]).run()
 
     def _process(self, target: str, workers: Workers, stop: threading.Event, options: dict[str, Any]) -> None:
         with _full_disk_said():
