@@ -24,13 +24,13 @@ def node() -> str:
 
 def a_workshop(folder: Path) -> Path:
     """Return ``folder``, with the scripts of this package in it, from where they find the packages."""
-    (folder / "node_modules").symlink_to(_installed_packages())
+    (folder / "node_modules").symlink_to(installed_packages())
     for name in SCRIPTS:
         shutil.copy(HERE / name, folder)
     return folder
 
 
-def _installed_packages() -> Path:
+def installed_packages() -> Path:
     """Return the ``node_modules`` that package-lock.json names, kept below ``var/`` between the runs."""
     lock = sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:12]
     folder = ROOT / "var" / "cache" / f"clients-{lock}"
