@@ -18,7 +18,7 @@ from tests.batches.batch_page import (
     seqs,
 )
 from tests.browser import a_browser, a_page
-from tests.site import Site
+from tests.site import Site, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -184,7 +184,7 @@ def test_who_wants_to_is_notified_of_the_end(watched: Watched, url: str, browser
         watched.open(page, url)
         page.get_by_label("Tell me when this batch has ended").check()
         watched.tell('publish((S.COMPLETED, "BATCH COMPLETED SUCCESSFULLY", 100))')
-        page.wait_for_function("shown.length > 0")
+        wait_until(lambda: bool(page.evaluate("shown.length")))
 
         assert page.evaluate("shown") == [["Mathematics · OMR", "BATCH COMPLETED SUCCESSFULLY"]]
 
