@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from batches.archive import Page
-from batches.errors import BatchCancelled
+from batches.errors import BatchCancelled, LeaseLost
 from batches.models import COUNT_FIELDS, Batch
 from batches.pipeline.archiving import archive_for_workers
 from batches.pipeline.lease import Lease
@@ -104,11 +104,16 @@ class Run:
             return
         self._checked_at = now
         self.lease.require()
-        if Batch.objects.filter(pk=self.batch.pk, cancel_requested=True).exists():
+        wishes = Batch.objects.filter(pk=self.batch.pk).values_list("cancel_requested", "priority")
+        wish = wishes.first()
+        if wish is None:
+            raise LeaseLost(f"{self.batch}: it was deleted meanwhile")
+        is_cancelled, self.batch.priority = wish
+        if is_cancelled:
             raise BatchCancelled("cancelled")
 
     def chunks(self, pages: Sequence[tuple[int, Page]]) -> Iterator[Chunk]:
-        """Give ``pages``, each with its position in the index, in portions for workers."""
+        """Give ``pages``, each with its position in the index, in portions for workers, made when they are wanted."""
         archive = self._archive_for_workers()
         fair = len(pages) // (self.workers.width * CHUNKS_A_WORKER)
         size = min(max(fair, SMALLEST_CHUNK), LARGEST_CHUNK)
@@ -118,6 +123,7 @@ class Run:
                 template=self.template,
                 pages=tuple(pages[start : start + size]),
                 results=self.results,
+                weight=self.batch.priority,  # asked for with every chunk: it may change at any time
             )
 
     def _archive_for_workers(self) -> str:

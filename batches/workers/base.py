@@ -34,6 +34,7 @@ class Chunk:
     template: str  # the template's document, JSON
     pages: tuple[tuple[int, Page], ...]  # position in the archive's index, from 0; where it lies
     results: Place
+    weight: int = 1  # how large a share of the workers its batch gets beside others
 
     @property
     def name(self) -> str:

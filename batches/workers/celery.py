@@ -7,7 +7,6 @@ that comes twice counts once.
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from batches.workers.base import Chunk, Job, Verdicts
 from batches.workers.messages import Channel, End, Exchange, Order, Outcome, client_of
 from batches.workers.outcomes import REDIS_PATIENCE_SECONDS, set_aside, unreachable
 from batches.workers.tasks import QUEUE_KEY, TASK, make_app
+from batches.workers.turns import Backlog, Turns
 
 WAIT_SECONDS = 0.25
 LOOK_SECONDS = 1.0  # between two looks at what is under way
@@ -51,6 +51,7 @@ class CeleryWorkers:
         self._exchange = exchange
         self._app = make_app(exchange.redis_url)
         self._census = _Census(self._app)
+        self._turns = Turns(lambda: self.width * (1 + CHUNKS_AHEAD))
 
     @property
     def width(self) -> int:
@@ -59,35 +60,45 @@ class CeleryWorkers:
     def run(
         self, job: Job, chunks: Iterable[Chunk], *, on_wait: Callable[[], None]
     ) -> Iterator[tuple[Chunk, Verdicts]]:
-        waiting = deque(chunks)
+        backlog = Backlog(chunks)
         line = _Line(self._app, self._exchange.redis_url, job, self._exchange.open_channel())
-        try:
-            while waiting or line.under_way:
-                while waiting and len(line.under_way) < self.width * (1 + CHUNKS_AHEAD):
-                    line.send(waiting.popleft())
-                outcome = line.wait()
-                on_wait()
-                self._say_when_alone(len(waiting) + len(line.under_way))
-                chunk = line.settle(outcome) if outcome else None
-                if outcome is None or chunk is None:
-                    continue
-                if outcome.end is not End.KILLED:
-                    yield chunk, _verdicts(outcome)
-                elif len(chunk.pages) == 1:
-                    yield chunk, set_aside(job, chunk)
-                else:
-                    waiting.extendleft(reversed(chunk.halves()))
-        finally:
-            line.close()
+        with self._turns.joined(_nothing) as turn:
+            try:
+                while backlog or line.under_way:
+                    while (next_chunk := backlog.peek()) and turn.take(next_chunk):
+                        backlog.pop()
+                        line.send(next_chunk)
+                    outcome = line.wait()
+                    turn.leave()
+                    on_wait()
+                    self._say_when_alone()
+                    chunk = line.settle(outcome) if outcome else None
+                    if outcome is None or chunk is None:
+                        continue
+                    turn.give_back()
+                    if outcome.end is not End.KILLED:
+                        yield chunk, _verdicts(outcome)
+                    elif len(chunk.pages) == 1:
+                        yield chunk, set_aside(job, chunk)
+                    else:
+                        backlog.add_again(*chunk.halves())
+            finally:
+                for _ in line.under_way:
+                    turn.give_back()
+                line.close()
 
-    def _say_when_alone(self, chunks: int) -> None:
+    def _say_when_alone(self) -> None:
         if self._census.is_time_to_warn():
             advice = "start one: celery --app omr_project.celery worker, with the same REDIS_URL"
-            logger.warning("no_worker_is_alive", chunks_waiting=chunks, advice=advice)
+            logger.warning("no_worker_is_alive", advice=advice)
 
     def close(self) -> None:
         self._census.close()
         self._app.close()
+
+
+def _nothing() -> None:
+    """Nobody who waits at Redis can be woken; it looks up four times a second."""
 
 
 def _verdicts(outcome: Outcome) -> Verdicts:

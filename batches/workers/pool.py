@@ -3,29 +3,28 @@
 import os
 import signal
 import threading
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from multiprocessing import connection, get_context, parent_process
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import connection, get_context
 from multiprocessing.context import ForkServerContext
+from queue import Empty, SimpleQueue
 
 from batches.workers.base import Chunk, Job, Verdicts
 from batches.workers.outcomes import STRIKES, set_aside
+from batches.workers.turns import Backlog, Turn, Turns
 
 WAIT_SECONDS = 0.25
 CHUNKS_AHEAD = 1
-"""For each worker, so that none waits for the parent; few, so that a cancelled batch ends soon."""
+"""For each worker, so that none waits for the parent; few, so that whoever comes next waits for little."""
+
+CLOSE_SECONDS = 0.5
+"""What workers have at hand takes less; a worker that waits for a Redis that is away does not."""
 
 JOBS_MODULE = "batches.workers.jobs"
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    chunk: Chunk
-    strikes: int
-    executor: ProcessPoolExecutor
 
 
 class PoolWorkers:
@@ -36,65 +35,114 @@ class PoolWorkers:
     def __init__(self, processes: int) -> None:
         self.width = processes
         self._lock = threading.Lock()
-        self._executor = _start_pool(processes)
+        self._pool = _Pool(processes)
+        self._turns = Turns(lambda: processes * (1 + CHUNKS_AHEAD))
 
     def run(
         self, job: Job, chunks: Iterable[Chunk], *, on_wait: Callable[[], None]
     ) -> Iterator[tuple[Chunk, Verdicts]]:
-        waiting = deque((chunk, 0) for chunk in chunks)
-        running: dict[Future[Verdicts], _Attempt] = {}
-        try:
-            while waiting or running:
-                while waiting and len(running) < self.width * (1 + CHUNKS_AHEAD):
-                    chunk, strikes = waiting.popleft()
-                    if strikes >= STRIKES:
-                        yield from _run_alone(job, chunk, on_wait=on_wait)
-                    else:
-                        future, executor = self._submit(job, chunk)
-                        running[future] = _Attempt(chunk, strikes, executor)
-                done, _ = wait(running, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
+        line, suspects = _Line(job, Backlog(chunks)), list[Chunk]()
+        # What is under way when this is given up is few, and ends by itself. It is not cancelled: an executor that
+        # breaks just then stumbles over it, and forgets the futures of all other runs.
+        with self._turns.joined(line.wake) as turn:
+            while line.backlog or line.running:
+                self._fill(line, turn)
+                finished = line.wait()
+                self._fill(line, turn)  # first of all: the workers should not wait for what we do now
+                turn.leave()
                 on_wait()
-                for future in done:
-                    attempt = running.pop(future)
-                    try:
-                        verdicts = future.result()
-                    except BrokenProcessPool:
-                        self._replace(attempt.executor)
-                        waiting.append((attempt.chunk, attempt.strikes + 1))
-                    else:
-                        yield attempt.chunk, verdicts
-        finally:
-            for future in running:
-                future.cancel()
+                for future in finished:
+                    yield from self._settle(line, line.running.pop(future), future, suspects)
+        for chunk in suspects:
+            yield from _run_alone(job, chunk, on_wait=on_wait)
 
-    def _submit(self, job: Job, chunk: Chunk) -> tuple[Future[Verdicts], ProcessPoolExecutor]:
+    def _fill(self, line: "_Line", turn: Turn) -> None:
+        """Send chunks as long as it is the line's turn."""
+        while (chunk := line.backlog.peek()) and turn.take(chunk):
+            line.backlog.pop()
+            future, pool = self._submit(line.job, chunk)
+            line.running[future] = _Attempt(chunk, pool)
+            future.add_done_callback(lambda _: turn.give_back())
+            future.add_done_callback(line.news.put)
+
+    def _settle(
+        self, line: "_Line", attempt: "_Attempt", future: Future[Verdicts], suspects: list[Chunk]
+    ) -> Iterator[tuple[Chunk, Verdicts]]:
+        """Give the verdicts; a chunk whose worker died is tried again, and apart from others if that goes on."""
+        chunk = attempt.chunk
+        try:
+            verdicts = future.result()
+        except BrokenProcessPool:
+            self._replace(attempt.pool)
+            line.strikes[chunk.name] += 1
+            if line.strikes[chunk.name] >= STRIKES:
+                suspects.append(chunk)
+            else:
+                line.backlog.add_again(chunk)
+        else:
+            yield chunk, verdicts
+
+    def _submit(self, job: Job, chunk: Chunk) -> "tuple[Future[Verdicts], _Pool]":
         while True:
             with self._lock:
-                executor = self._executor
+                pool = self._pool
             try:
-                return executor.submit(_run_job, job, chunk), executor
+                return pool.submit(job, chunk), pool
             except BrokenProcessPool:
-                self._replace(executor)
+                self._replace(pool)
 
-    def _replace(self, broken: ProcessPoolExecutor) -> None:
+    def _replace(self, broken: "_Pool") -> None:
         """Start a new pool in the place of ``broken``, once, whoever notices first."""
         with self._lock:
-            if self._executor is broken:
-                broken.shutdown(wait=False)
-                self._executor = _start_pool(self.width)
+            if self._pool is broken:
+                broken.abandon()
+                self._pool = _Pool(self.width)
 
     def close(self) -> None:
         with self._lock:
-            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._pool.end(wait_seconds=CLOSE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    chunk: Chunk
+    pool: "_Pool"
+
+
+@dataclass(slots=True)
+class _Line:
+    """What one run has under way."""
+
+    job: Job
+    backlog: Backlog
+    running: dict[Future[Verdicts], _Attempt] = field(default_factory=dict)
+    strikes: Counter[str] = field(default_factory=Counter)  # name of a chunk → how often workers died at it
+    news: "SimpleQueue[Future[Verdicts] | None]" = field(default_factory=SimpleQueue)
+
+    def wake(self) -> None:
+        """Let ``wait`` return: there may be a place."""
+        self.news.put(None)
+
+    def wait(self) -> list[Future[Verdicts]]:
+        """Return what has finished, as soon as there is something to do, and after a moment in any case."""
+        finished: list[Future[Verdicts]] = []
+        with suppress(Empty):
+            finished += [future] if (future := self.news.get(timeout=WAIT_SECONDS)) else []
+            while True:
+                finished += [future] if (future := self.news.get_nowait()) else []
+        return finished
 
 
 def _run_alone(job: Job, chunk: Chunk, *, on_wait: Callable[[], None]) -> Iterator[tuple[Chunk, Verdicts]]:
     """Run ``chunk`` in a process of its own; halve it until the page that kills the process is found."""
-    with _start_pool(1) as executor:
-        future: Future[Verdicts] = executor.submit(_run_job, job, chunk)
+    pool = _Pool(1)
+    try:
+        future = pool.submit(job, chunk)
         while not wait([future], timeout=WAIT_SECONDS).done:
             on_wait()
         broke = isinstance(future.exception(), BrokenProcessPool)
+    finally:
+        pool.end(wait_seconds=0)
     if not broke:
         yield chunk, future.result()
     elif len(chunk.pages) == 1:
@@ -104,8 +152,31 @@ def _run_alone(job: Job, chunk: Chunk, *, on_wait: Callable[[], None]) -> Iterat
             yield from _run_alone(job, half, on_wait=on_wait)
 
 
-def _start_pool(processes: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(processes, mp_context=_context(), initializer=_prepare_worker)
+class _Pool:
+    """Processes that end when they are told so, whatever they are doing."""
+
+    def __init__(self, processes: int) -> None:
+        # When the second end is closed, here or because this process died, every worker sees it.
+        seen_by_workers, self._lifeline = connection.Pipe(duplex=False)
+        self._executor = ProcessPoolExecutor(
+            processes, mp_context=_context(), initializer=_prepare_worker, initargs=(seen_by_workers,)
+        )
+
+    def submit(self, job: Job, chunk: Chunk) -> Future[Verdicts]:
+        return self._executor.submit(_run_job, job, chunk)
+
+    def abandon(self) -> None:
+        """Let go of processes of which one has died: the executor ends the others."""
+        self._executor.shutdown(wait=False)
+        self._lifeline.close()
+
+    def end(self, *, wait_seconds: float) -> None:
+        """End the processes, at the latest after ``wait_seconds`` for what they have at hand."""
+        ending = threading.Thread(target=self._executor.shutdown, kwargs={"cancel_futures": True})
+        ending.start()
+        ending.join(wait_seconds)
+        self._lifeline.close()
+        ending.join()
 
 
 def _context() -> ForkServerContext:
@@ -115,9 +186,9 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _prepare_worker() -> None:
+def _prepare_worker(lifeline: "connection.Connection[None, None]") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent says when to stop
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     import cv2
 
     from batches.workers.limits import hold_to_limits
@@ -126,12 +197,10 @@ def _prepare_worker() -> None:
     cv2.setNumThreads(0)  # one page a core; threads inside would only fight
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(lifeline: "connection.Connection[None, None]") -> None:
     """A parent that was killed says nothing to its workers, and they would wait for ever."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+    connection.wait([lifeline])
+    os._exit(1)
 
 
 def _run_job(job: Job, chunk: Chunk) -> Verdicts:

@@ -113,7 +113,7 @@ def test_workers_that_are_killed_again_and_again_are_replaced_and_no_page_is_los
             assert {verdict.kind for verdict in verdicts} == {PageKind.SHEET}
             done += [index for index, _ in chunk.pages]
             if len(done) in (4, 20, 40):
-                for process in list(workers._executor._processes.values()):
+                for process in list(workers._pool._executor._processes.values()):
                     os.kill(process.pid, signal.SIGKILL)
     finally:
         workers.close()
