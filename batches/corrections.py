@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from batches.errors import CorrectionConflict, CorrectionRefused, Disagreement, WrongState
+from batches.errors import BatchNotFound, CorrectionConflict, CorrectionRefused, Disagreement, WrongState
 from batches.models import Batch, Correction, Sheet, SheetStatus
 from batches.said import Decision, History, Said
 from batches.sheet_values import SheetValues
@@ -44,8 +44,8 @@ def correct_sheet(
         CorrectionConflict: somebody else has said something of it meanwhile.
         Sheet.DoesNotExist: the batch has no such sheet.
     """
-    _refuse_busy(batch)
     with transaction.atomic():
+        _hold(batch)
         values, history = _open(parse_template(batch.template.document), _lock(batch, sheet_id))
         sheet = values.sheet
         _refuse_misfit(sheet, history, said, decision)
@@ -69,13 +69,11 @@ def take_back(batch: Batch, correction_id: int, *, by: AbstractUser) -> Sheet:
         CorrectionConflict: somebody has corrected the same field since.
         Correction.DoesNotExist: there is no such correction, or it was taken back before.
     """
-    _refuse_busy(batch)
     with transaction.atomic():
+        _hold(batch)
         found = batch.corrections.standing().get(pk=correction_id)
         values, history = _open(parse_template(batch.template.document), _lock(batch, found.sheet_id))
-        correction = next((row for row in history.rows if row.pk == correction_id), None)
-        if correction is None:  # while we waited for the lock
-            raise Correction.DoesNotExist
+        correction = next(row for row in history.rows if row.pk == correction_id)
         answers_before = values.answer_count
         _undo(values, history, correction, by)
         _save(batch, values, history, answers_before)
@@ -115,7 +113,18 @@ def _repeat(values: SheetValues, history: History, row: Correction) -> None:
         values.fill_blank()
 
 
-def _refuse_busy(batch: Batch) -> None:
+def _hold(batch: Batch) -> None:
+    """Keep the row of ``batch`` until the transaction ends: nobody counts its sheets meanwhile, or has it go on.
+
+    Raises:
+        WrongState: the batch is being processed.
+        BatchNotFound: it was deleted.
+    """
+    held = Batch.objects.select_for_update(no_key=True)
+    try:
+        batch.refresh_from_db(fields=["status", "finished_stages", "second_reading"], from_queryset=held)
+    except Batch.DoesNotExist as error:
+        raise BatchNotFound from error
     if not (batch.is_finished and batch.has_results):
         raise WrongState(f"{batch} is {batch.status}: sheets can be corrected once the database is loaded")
 

@@ -24,8 +24,8 @@ def sheet(candidate: str = "00412345", **marks: str) -> bytes:
 
 
 @cache
-def doubtful_sheet() -> bytes:
-    return a_sheet().marked(candidate="00412345").faint(q9="A").scanned(dpi=DPI)
+def doubtful_sheet(candidate: str = "00412345") -> bytes:
+    return a_sheet().marked(candidate=candidate).faint(q9="A").scanned(dpi=DPI)
 
 
 @cache

@@ -33,9 +33,10 @@ Batch.objects.update(status=BatchStatus.FAILED, finished_stages=["extracting"])
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site with PostgreSQL, where two transactions can see the same row at the same time, and one read sheet."""
+    """A site with PostgreSQL, where two transactions can see the same row at the same time, and five read sheets."""
     folder = tmp_path_factory.mktemp("office")
-    scans = a_zip(folder / "scans.zip", {"1.jpg": cover(), "2.jpg": doubtful_sheet()})
+    sheets = {f"{number}.jpg": doubtful_sheet(f"0000000{number}") for number in range(3, 3 + SCREENS)}
+    scans = a_zip(folder / "scans.zip", {"1.jpg": cover(), "2.jpg": doubtful_sheet()} | sheets)
     with running_server() as url:
         site = Site(folder / "var", {"DATABASE_URL": url})
         site.var.mkdir()
@@ -62,10 +63,15 @@ def batch_id(office: Site) -> str:
 
 
 @pytest.fixture(scope="module")
-def sheet(root: httpx.Client, batch_id: str) -> str:
-    """The address of the one sheet of the one batch."""
-    (found,) = root.get(f"/api/batches/{batch_id}/sheets").json()["results"]
-    return f"/api/batches/{batch_id}/sheets/{found['id']}"
+def sheets(root: httpx.Client, batch_id: str) -> list[str]:
+    """The addresses of the sheets of the one batch."""
+    found = root.get(f"/api/batches/{batch_id}/sheets").json()["results"]
+    return [f"/api/batches/{batch_id}/sheets/{sheet['id']}" for sheet in found]
+
+
+@pytest.fixture(scope="module")
+def sheet(sheets: list[str]) -> str:
+    return sheets[0]
 
 
 def test_of_corrections_at_the_same_instant_one_is_taken_and_all_others_are_told(
@@ -86,6 +92,29 @@ def test_of_corrections_at_the_same_instant_one_is_taken_and_all_others_are_told
     assert end["answers"][8]["answer"] == kept["after"]
     told = {answer.json()["conflicts"][0]["now"] for answer in answers if answer.status_code == 409}
     assert told == {kept["after"]}
+
+
+def test_of_sheets_that_are_settled_at_the_same_instant_none_is_counted_any_more(
+    root: httpx.Client, batch_id: str, sheets: list[str]
+) -> None:
+    start = Barrier(SCREENS)
+
+    def settle(sheet: str) -> int:
+        start.wait()
+        said = {"corrections": [{"field": "q9", "value": "A", "saw": "A"}]}
+        return int(root.patch(sheet, json=said).json()["corrections"][-1]["id"])
+
+    def take_back(correction: int) -> None:
+        start.wait()
+        root.delete(f"/api/batches/{batch_id}/corrections/{correction}").raise_for_status()
+
+    before = root.get(f"/api/batches/{batch_id}").json()["counts"]["review"]
+    with ThreadPoolExecutor(SCREENS) as screens:
+        for _ in range(3):
+            settled = list(screens.map(settle, sheets[1:]))
+            assert root.get(f"/api/batches/{batch_id}").json()["counts"]["review"] == before - SCREENS
+            list(screens.map(take_back, settled))
+            assert root.get(f"/api/batches/{batch_id}").json()["counts"]["review"] == before
 
 
 def test_loading_again_keeps_what_people_have_said(office: Site, root: httpx.Client, batch_id: str, sheet: str) -> None:
