@@ -103,14 +103,14 @@ def change_batch(batch: str, **columns: Any) -> None:
     Batch.objects.filter(pk=batch).update(**columns)
 
 
-def publish(batch: str, messages: list[str], stage: str, attempt: int, more: dict[str, Any]) -> int:
-    """Publish an event for each message; give the position of the last."""
+def publish(batch: str, messages: list[str], stage: str, attempt: int, more: dict[str, Any] | None = None) -> int:
+    """Publish an event for each message, with ``more`` of a report; give the position of the last."""
     from progress.events import ProcessingStage, Report
     from progress.publisher import publish_progress
 
     seq = 0
     for message in messages:
-        report = Report(stage=ProcessingStage(stage), message=message, attempt=attempt, **more)
+        report = Report(stage=ProcessingStage(stage), message=message, attempt=attempt, **(more or {}))
         seq = publish_progress(UUID(batch), report).seq
     return seq
 
