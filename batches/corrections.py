@@ -108,7 +108,10 @@ def _repeat(values: SheetValues, history: History, row: Correction) -> None:
     if is_unreadable and not history.is_typed:
         return  # it could be read when this was said of it: single fields do not make a sheet
     if row.field and row.is_applied:
-        values.say(values.target(row.field), row.after)
+        target = values.target(row.field)
+        first = next((earlier.was for earlier in history.of_column(target) if earlier.pk < row.pk), None)
+        row.was = values.say(target, row.after, first=first)  # what was read may be something else now
+        row.save(update_fields=["was"])
     elif is_unreadable and row.after == Decision.TYPED:
         values.fill_blank()
 
@@ -149,7 +152,7 @@ def _refuse_misfit(sheet: Sheet, history: History, said: Sequence[Said], decisio
         raise CorrectionRefused("a field is named twice; say one thing of each")
     if sheet.error_code and said and not (decision is Decision.TYPED or history.is_typed):
         raise WrongState(f"{sheet} could not be read: type in all that is on it, with the decision typed")
-    if decision and (decision is Decision.CONFIRMED) == bool(sheet.error_code):
+    if decision and not decision.fits(sheet):
         fitting = "typed or ignored" if sheet.error_code else "confirmed"
         what = "could not be read" if sheet.error_code else "was read"
         raise WrongState(f"{sheet} {what}: of such a sheet the decision can only be {fitting}")
@@ -227,13 +230,14 @@ def _write(
 
 
 def _undo(values: SheetValues, history: History, correction: Correction, by: AbstractUser) -> None:
+    is_unreadable = bool(values.sheet.error_code)
     if not correction.field:
-        if correction.after == Decision.TYPED:  # with all that was typed
+        if correction.after == Decision.TYPED and is_unreadable:  # with all that was typed
             values.clear()
             for row in list(history.rows):
                 _mark_undone(history, row, by)
             return
-    elif correction.is_applied:
+    elif correction.is_applied and (history.is_typed or not is_unreadable):  # otherwise nothing of it is in the rows
         if (later := history.later(correction)) is not None:
             yours = correction.before
             raise CorrectionConflict([_disagreement(correction.field, correction.after, later.after, yours, later)])
@@ -250,8 +254,9 @@ def _mark_undone(history: History, row: Correction, by: AbstractUser) -> None:
 
 
 def _save_values(values: SheetValues, history: History) -> None:
-    touched = any(row.is_applied for row in history.rows)
-    values.save(decided=history.decision is not None, touched=touched)
+    decision = history.decision
+    touched = any(row.is_applied and (row.field or row is decision) for row in history.rows)
+    values.save(decided=decision is not None, touched=touched)
 
 
 def _save(batch: Batch, values: SheetValues, history: History, answers_before: int) -> None:

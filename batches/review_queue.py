@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from batches.corrections import WAITING
 from batches.models import Answer, Batch, Correction, CoverGroup, Sheet
 from batches.readings import fit_of
-from batches.said import History
+from batches.said import Decision, History
 from batches.sheet_values import SheetValues
 from batches.targets import Target
 from omr.template import Template, parse_template
@@ -118,14 +118,15 @@ class Queue:
         """Return how many things are to be decided, by whomever."""
         rows = self._waiting().values_list("pk", "doubtful_fields", "review_reasons", "error_code")
         return sum(
-            len(fields) + bool((reasons or error) and pk not in self._decided)
+            len(fields) + bool((reasons or error) and (pk, bool(error)) not in self._decided)
             for pk, fields, reasons, error in rows.iterator()
         )
 
     @cached_property
-    def _decided(self) -> frozenset[UUID]:
-        said = self.batch.corrections.standing().filter(field="")
-        return frozenset(said.values_list("sheet_id", flat=True))
+    def _decided(self) -> frozenset[tuple[UUID, bool]]:
+        """The sheets of which somebody has decided, each with whether it could not be read then."""
+        said = self.batch.corrections.standing().filter(field="").values_list("sheet_id", "after")
+        return frozenset((sheet_id, after != Decision.CONFIRMED) for sheet_id, after in said)
 
     def _waiting(self) -> QuerySet[Sheet]:
         sheets = self.batch.sheets.filter(status__in=WAITING)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from batches.models import Correction
+from batches.models import Correction, Sheet
 from batches.sheet_values import SheetValues
 from batches.targets import Target
 
@@ -15,6 +15,10 @@ class Decision(StrEnum):
     CONFIRMED = "confirmed"  # a sheet that was read: it is what it says, whatever the reasons to look at it were
     TYPED = "typed"  # one that could not be read: what is on it was typed in; what was not is blank
     IGNORED = "ignored"  # one that could not be read: it is no sheet, or nothing on it counts
+
+    def fits(self, sheet: Sheet) -> bool:
+        """Whether this can be said of ``sheet`` as it is: what was read may be unreadable when it is read again."""
+        return (self is Decision.CONFIRMED) != bool(sheet.error_code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,10 @@ class History:
 
     @property
     def decision(self) -> Correction | None:
-        return next((row for row in reversed(self.rows) if not row.field), None)
+        """What was decided of the sheet as a whole, as far as it fits the sheet that there is now."""
+        sheet = self._values.sheet
+        said = (row for row in reversed(self.rows) if not row.field)
+        return next((row for row in said if Decision(row.after).fits(sheet)), None)
 
     @property
     def is_typed(self) -> bool:

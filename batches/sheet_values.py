@@ -244,7 +244,9 @@ class SheetValues:
         if not self._is_doubtful(column) and still_corrected:
             return
         answer.confidence = was["confidence"]
-        answer.status = AnswerStatus.DOUBTFUL if self._is_doubtful(column) else was["status"]
+        # A page that was typed in had no answer here; what was not typed in of it is blank, as a person said.
+        before = was["status"] or AnswerStatus.CORRECTED
+        answer.status = AnswerStatus.DOUBTFUL if self._is_doubtful(column) else before
 
     def _kind(self, answer: Answer) -> str:
         if answer.status != AnswerStatus.CORRECTED:

@@ -206,6 +206,16 @@ def test_what_was_typed_in_can_be_taken_back_as_a_whole(client: Client, batch: B
     assert (batch.unreadable_count, batch.answer_count) == (1, 450)
 
 
+def test_a_single_answer_that_was_typed_in_is_blank_when_it_is_taken_back(client: Client, unreadable: Sheet) -> None:
+    told = patch(client, unreadable, said("q1", "A", saw=""), said("q2", "B", saw=""), decision="typed").json()
+
+    again = take_back(client, unreadable, told["corrections"][0]["id"]).json()
+
+    assert (again["status"], again["answered"], again["blank"]) == ("reviewed", 1, 149)
+    assert answer(unreadable, 1) == ("", 1.0, "corrected")
+    assert answer(unreadable, 2) == ("B", 1.0, "corrected")
+
+
 def test_single_fields_of_a_page_that_could_not_be_read_are_refused(client: Client, unreadable: Sheet) -> None:
     refused = patch(client, unreadable, said("q1", "A", saw=""))
 

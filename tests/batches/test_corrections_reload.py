@@ -1,5 +1,6 @@
 """A batch that is loaded again keeps what people have said of its sheets."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -7,29 +8,40 @@ import pytest
 
 from batches.corrections import correct_sheet, take_back
 from batches.models import Answer, Batch, BatchStatus, Sheet
+from batches.review_queue import Queue
 from batches.said import Decision, Said
 from tests.batches.archives import a_local_batch, cover, doubtful_sheet, process, sheet, white_page
 from tests.batches.builders import a_user
+from tests.pages import a_zip
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def scans() -> dict[str, bytes]:
+    return {"1.jpg": cover(), "2.jpg": doubtful_sheet(), "3.jpg": sheet("00000002", q1="B"), "4.jpg": white_page()}
 
 
 @pytest.fixture
 def batch(tmp_path: Path) -> Batch:
     """A batch of a sheet whose q9 is faint, one that is sure, and a page on which nothing is."""
-    pages = {"1.jpg": cover(), "2.jpg": doubtful_sheet(), "3.jpg": sheet("00000002", q1="B"), "4.jpg": white_page()}
-    batch = a_local_batch(tmp_path, pages)
+    batch = a_local_batch(tmp_path, scans())
     process(batch)
     batch.refresh_from_db()
     return batch
 
 
-def load_again(batch: Batch) -> None:
+def load_again(batch: Batch, *, finished: Sequence[str] = ("extracting",)) -> None:
     """Let the batch be read and loaded again, as a retry does."""
-    batch.status, batch.finished_stages = BatchStatus.FAILED, ["extracting"]
+    batch.status, batch.finished_stages = BatchStatus.FAILED, list(finished)
     batch.save()
     process(batch, retry_with={})
     batch.refresh_from_db()
+
+
+def read_again_with(batch: Batch, pages: dict[str, bytes]) -> None:
+    """Let the batch be read again from its ZIP, in which some pages were scanned anew."""
+    a_zip(batch.archive, scans() | pages)
+    load_again(batch, finished=())
 
 
 def sheet_of(batch: Batch, file_name: str) -> Sheet:
@@ -92,3 +104,34 @@ def test_a_correction_can_be_taken_back_after_the_batch_was_loaded_again(batch: 
 
     batch.refresh_from_db()
     assert rows_of(batch) == before
+
+
+def test_a_page_that_can_be_read_at_last_keeps_its_answers_when_what_was_typed_is_taken_back(batch: Batch) -> None:
+    pk = sheet_of(batch, "4.jpg").pk
+    say(batch, pk, Said(field="q2", value="D", saw=""), Said(field="q3", value="E", saw=""), decision=Decision.TYPED)
+    batch.refresh_from_db()
+
+    read_again_with(batch, {"4.jpg": sheet("00000003", q2="A", q3="E")})
+    typed, _, decision = batch.corrections.order_by("pk")
+    take_back(batch, decision.pk, by=a_user())
+    take_back(batch, typed.pk, by=a_user())
+
+    answers = Answer.objects.filter(batch_id=batch.pk, sheet_id=pk).order_by("question")
+    assert [(row.answer, row.status) for row in answers[1:3]] == [("A", "single"), ("E", "corrected")]
+    assert answers.count() == 150
+    assert sheet_of(batch, "4.jpg").identity == {"candidate": "00000003"}
+
+
+def test_a_sheet_that_was_confirmed_and_cannot_be_read_any_more_waits_again(batch: Batch) -> None:
+    pk = sheet_of(batch, "3.jpg").pk
+    say(batch, pk, Said(field="q1", value="C", saw="B"), decision=Decision.CONFIRMED)
+    batch.refresh_from_db()
+
+    read_again_with(batch, {"3.jpg": white_page()})
+
+    assert (sheet_of(batch, "3.jpg").status, batch.unreadable_count) == ("unreadable", 2)
+    assert Queue(batch, a_user()).count() == 3
+    take_back(batch, batch.corrections.get(field="q1").pk, by=a_user())
+    assert not Answer.objects.filter(batch_id=batch.pk, sheet_id=pk).exists()
+    say(batch, pk, decision=Decision.IGNORED)
+    assert (sheet_of(batch, "3.jpg").status, Queue(batch, a_user()).count()) == ("reviewed", 2)
