@@ -17,14 +17,17 @@ AsyncHandler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 @sync_and_async_middleware
 def content_policy(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:
-    """Put the policy of ``SECURE_CSP`` on every answer: also a picture in SVG is a page when it is opened alone."""
+    """Put the policy of ``SECURE_CSP`` on every answer: also a picture in SVG is a page when it is opened alone.
+
+    A view that is stricter keeps its own.
+    """
     policy = write_policy(settings.SECURE_CSP)
     if iscoroutinefunction(get_response):
         answer_later = cast(AsyncHandler, get_response)
 
         async def add_later(request: HttpRequest) -> HttpResponseBase:
             response = await answer_later(request)
-            response[HEADER] = policy
+            response.headers.setdefault(HEADER, policy)
             return response
 
         return add_later
@@ -32,7 +35,7 @@ def content_policy(get_response: Handler | AsyncHandler) -> Handler | AsyncHandl
 
     def add(request: HttpRequest) -> HttpResponseBase:
         response = answer(request)
-        response[HEADER] = policy
+        response.headers.setdefault(HEADER, policy)
         return response
 
     return add
