@@ -11,6 +11,7 @@
     ├── ListRefused              code list_invalid: a list of expected candidates; names the lines
     ├── BatchCancelled           code cancelled
     ├── NoSpaceLeft              code no_space
+    ├── DatabaseAway             code database_away: nothing could be recorded; the batch goes on when it is back
     ├── RedisUnreachable         code redis_unreachable: workers have nowhere to put what they read
     ├── StorageUnreachable       code storage_unreachable: where the archives lie does not answer; it may soon (503)
     ├── StorageRefused           code storage_refused: it answers, and does not let us in (503)
@@ -84,6 +85,10 @@ class BatchCancelled(BatchError):
 
 class NoSpaceLeft(BatchError):
     code = "no_space"
+
+
+class DatabaseAway(BatchError):
+    code = "database_away"
 
 
 class RedisUnreachable(BatchError):

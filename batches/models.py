@@ -85,6 +85,10 @@ SMALL_BYTES = 200 * 2**20
 """A ZIP of so much or less is a matter of seconds, and has a place to be read at beside the large ones: 300 pages."""
 
 
+WITH_SMALL_ONES = 2
+"""Times its slots a runner works on batches at once; the more than slots are small ones."""
+
+
 class Priority(models.IntegerChoices):
     """How large a share of the workers a batch gets beside others, and whether it is taken before them."""
 
@@ -170,6 +174,10 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         """Return the batches that have ended and whose runner died before it told so: its lease was not given back."""
         ended = (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED)
         return self.filter(status__in=ended, lease_until__lt=timezone.now())
+
+    def stopping(self) -> Self:
+        """Return the batches that somebody wants to be cancelled, and that no runner will see it of by itself."""
+        return self.filter(status__in=(BatchStatus.QUEUED, BatchStatus.PROCESSING), cancel_requested=True).free()
 
     def left_behind(self) -> Self:
         """Return the batches whose runner is gone in the middle of them."""

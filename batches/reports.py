@@ -3,7 +3,7 @@
 from typing import Any
 
 from batches import wording
-from batches.models import Batch, BatchStatus, Runner
+from batches.models import WITH_SMALL_ONES, Batch, Runner
 from progress.events import ProcessingStage, Report
 
 
@@ -44,7 +44,9 @@ def waits_for(batch: Batch) -> str:
     slots = sum(Runner.objects.active().values_list("slots", flat=True))
     if not slots:
         return wording.NO_RUNNER
-    ahead = Batch.objects.filter(status=BatchStatus.QUEUED, queued_at__lt=batch.queued_at).count()
     # One that was interrupted stands in nobody's way.
-    ahead += Batch.objects.at_work().count()
+    before, at_work = Batch.objects.queued_before(batch), Batch.objects.at_work()
+    if batch.is_small:  # the large ones before it do not take the places that only small ones get
+        before, slots = before.small(), slots * WITH_SMALL_ONES
+    ahead = before.count() + at_work.count()
     return wording.waiting_behind(ahead) if ahead >= slots else ""

@@ -93,6 +93,8 @@ def tell_waiting(batch: Batch) -> None:
             publish_progress(batch.pk, waiting_report(batch, message))
     finally:
         batch.release_lease(holder)
+    if Batch.objects.stopping().filter(pk=batch.pk).exists():  # somebody cancelled it while it was held here
+        _end_if_free(batch)
 
 
 def cancel_batch(batch: Batch, *, by: AbstractUser) -> None:
@@ -105,6 +107,11 @@ def cancel_batch(batch: Batch, *, by: AbstractUser) -> None:
         raise WrongState(f"{batch} is {batch.status} already: there is nothing to cancel")
     Batch.objects.filter(pk=batch.pk).update(cancel_requested=True)
     logger.info("cancel_requested", batch_id=str(batch.pk), by=by.get_username())
+    _end_if_free(batch)
+
+
+def _end_if_free(batch: Batch) -> None:
+    """End a batch that is to be cancelled, unless somebody holds it, who will look for the wish."""
     holder = f"cancel {uuid.uuid4()}"
     if batch.take_lease(holder, LEASE):
         try:

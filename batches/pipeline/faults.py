@@ -3,7 +3,7 @@
 import errno
 import shutil
 
-from django.db import DatabaseError
+from django.db import DatabaseError, Error, InterfaceError, OperationalError, connection
 
 from batches.errors import BatchError, NoSpaceLeft
 from batches.folders import site_folders
@@ -23,6 +23,21 @@ def known_fault(error: Exception) -> BatchError | None:
     if isinstance(error, DatabaseError) and _tells_of_a_full_disk(error):
         return NoSpaceLeft(NO_SPACE, details=cause_of(error))
     return None
+
+
+def is_database_away(error: Exception) -> bool:
+    """Return whether ``error`` says that the connection to the database is gone, and nothing of what was asked.
+
+    Only a server can be away: what SQLite says of its file is about the disk.
+    """
+    if connection.vendor == "sqlite" or not isinstance(error, OperationalError | InterfaceError):
+        return False
+    if connection.connection is None:  # it could not even be opened
+        return True
+    try:
+        return not connection.is_usable()
+    except Error:
+        return True
 
 
 def _tells_of_a_full_disk(error: DatabaseError) -> bool:

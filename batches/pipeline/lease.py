@@ -11,24 +11,33 @@ from types import TracebackType
 from typing import Self
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseError
+from django.db import connection
 from django.utils import timezone
 
 from batches.errors import LeaseHeld, LeaseLost
 from batches.models import Batch
 
-DURATION = timedelta(seconds=30)
+DURATION = timedelta(seconds=25)
+"""Another runner takes over within 30 seconds."""
+
 RENEWAL_SECONDS = 5.0
+
+_held: set[str] = set()
+"""The holders that live in this process: one that is not among them could not give its lease back."""
 
 logger = structlog.get_logger(__name__)
 
 
 def break_dead_lease(batch: Batch) -> None:
-    """End the lease of a runner of this machine that is gone; others are waited for until their lease runs out."""
+    """End the lease of a runner of this machine that is gone; others are waited for until their lease runs out.
+
+    Gone is also one of this process that could not give it back, as the database was away just then.
+    """
     holder = Batch.objects.values_list("lease_holder", flat=True).get(pk=batch.pk)
     process, _, _ = holder.rpartition(" ")
     machine, _, pid = process.rpartition(" ")
-    if machine == _this_machine() and not _is_alive(int(pid)):
+    if machine == _this_machine() and (holder not in _held if int(pid) == os.getpid() else not _is_alive(int(pid))):
         ended = timezone.now() - timedelta(seconds=1)
         Batch.objects.filter(pk=batch.pk, lease_holder=holder, lease_until__gt=ended).update(lease_until=ended)
 
@@ -74,7 +83,9 @@ class Lease:
             LeaseHeld: another runner has it.
         """
         break_dead_lease(self._batch)
+        _held.add(self.holder)
         if not self._batch.take_lease(self.holder, DURATION):
+            _held.discard(self.holder)
             self._batch.refresh_from_db()
             raise LeaseHeld(f"{self._batch}: another runner works on it ({self._batch.lease_holder})")
         self._renewed_at = time.monotonic()
@@ -87,8 +98,10 @@ class Lease:
         try:
             self._batch.release_lease(self.holder)
         except DatabaseError as database_error:
-            # A full disk, most likely; what ended the work says so. The lease runs out by itself.
+            # The database is away, or its disk full; what ended the work says so. The lease is taken for dead.
             logger.warning("lease_not_released", batch_id=str(self._batch.pk), error=str(database_error))
+        finally:
+            _held.discard(self.holder)
 
     def require(self) -> None:
         """Raise LeaseLost unless the batch is surely still ours."""
@@ -110,5 +123,6 @@ class Lease:
             kept = Batch(pk=self._batch.pk).take_lease(self.holder, DURATION)
         except DatabaseError as error:
             logger.warning("lease_not_renewed", batch_id=str(self._batch.pk), error=str(error))
+            connection.close()  # or it would be tried over a connection that a restart of the database has cut
             return
         self._renewed_at, self._lost = asked_at, not kept

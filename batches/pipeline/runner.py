@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 import structlog
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from batches import wording
@@ -20,6 +20,7 @@ from batches.errors import (
     ArchiveRefused,
     BatchCancelled,
     BatchError,
+    DatabaseAway,
     LeaseLost,
     TemplateUnusable,
 )
@@ -29,7 +30,7 @@ from batches.pipeline import metrics
 from batches.pipeline.cleanup import clean_up
 from batches.pipeline.collecting_results import collect_results
 from batches.pipeline.extracting import extract
-from batches.pipeline.faults import cause_of, known_fault
+from batches.pipeline.faults import cause_of, is_database_away, known_fault
 from batches.pipeline.generating_csv import generate_csv
 from batches.pipeline.lease import Lease
 from batches.pipeline.loading_database import load_database
@@ -63,6 +64,10 @@ STAGES: dict[ProcessingStage, Callable[[Run], None]] = {
 
 FINISHED = 100.0
 
+DATABASE_AWAY = (
+    "The database cannot be reached; when it answers again, continue the batch: nothing that was read is lost"
+)
+
 
 def _nobody(_: BatchProgressEvent) -> None:
     """Listen to nothing."""
@@ -86,17 +91,27 @@ class Runner:
             LeaseHeld: another runner works on it; nothing was changed.
             LeaseLost: another runner has taken over.
             Interrupted: ``stop`` was set; the batch can be continued.
+            DatabaseAway: it cannot be worked on now; nothing was recorded, and it can be continued.
             BatchError: it failed, or was cancelled; that is recorded and told, as far as the disk has room for it.
         """
-        with Lease(batch) as lease:
-            batch.refresh_from_db()
-            if batch.is_finished and retry_with is None:
-                self._announce(batch)
-                return
-            if retry_with is not None:
-                batch.begin_attempt(retry_with, status=BatchStatus.PROCESSING)
-            with metrics.at_work.track_inprogress():
-                self._work(batch, lease)
+        try:
+            with Lease(batch) as lease:
+                self._process(batch, lease, retry_with)
+        except DatabaseError as error:
+            if not is_database_away(error):
+                raise
+            metrics.batch_ended(metrics.INTERRUPTED)
+            raise DatabaseAway(DATABASE_AWAY, details=cause_of(error)) from error
+
+    def _process(self, batch: Batch, lease: Lease, retry_with: dict[str, str] | None) -> None:
+        batch.refresh_from_db()
+        if batch.is_finished and retry_with is None:
+            self._announce(batch)
+            return
+        if retry_with is not None:
+            batch.begin_attempt(retry_with, status=BatchStatus.PROCESSING)
+        with metrics.at_work.track_inprogress():
+            self._work(batch, lease)
 
     def _announce(self, batch: Batch) -> None:
         """Tell the end of a batch that is over, if its runner died between writing it down and telling it."""
@@ -120,6 +135,9 @@ class Runner:
         except LeaseLost:
             raise
         except Interrupted:
+            if Batch.objects.filter(pk=batch.pk, cancel_requested=True).exists():  # nobody else would end it
+                self._end(batch, BatchStatus.CANCELLED, BatchCancelled(wording.CANCELLED))
+                return
             batch.save(update_fields=COUNT_FIELDS)
             metrics.batch_ended(metrics.INTERRUPTED)
             raise
@@ -163,7 +181,9 @@ class Runner:
         )
 
     def _fail(self, batch: Batch, error: Exception) -> NoReturn:
-        """Record what made ``batch`` fail, tell it, and raise it."""
+        """Record what made ``batch`` fail, tell it, and raise it; a database that is away is no failure of it."""
+        if is_database_away(error):
+            raise error
         known = known_fault(error)
         if known is None:
             logger.exception("internal_error", batch_id=str(batch.pk))

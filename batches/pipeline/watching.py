@@ -1,4 +1,8 @@
-"""The runner that takes whatever is queued. Any number of them may run, on one machine or on many."""
+"""The runner that takes whatever is queued. Any number of them may run, on one machine or on many.
+
+It works on so many batches at once as it has slots, and on as many small ones beside them: a batch of thirty sheets has
+not to wait until one of ten thousand is through. The workers they share, in turns.
+"""
 
 import os
 import secrets
@@ -10,12 +14,13 @@ from itertools import chain
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseError
+from django.db import connection
 from django.utils import timezone
 
 from batches import models
-from batches.errors import BatchError, LeaseHeld, NoSpaceLeft
-from batches.models import ArchiveKind, Batch, BatchStatus
+from batches.errors import BatchError, DatabaseAway, LeaseHeld, NoSpaceLeft
+from batches.models import WITH_SMALL_ONES, ArchiveKind, Batch, BatchStatus
 from batches.pipeline.lease import Lease, break_dead_lease
 from batches.pipeline.run import Interrupted
 from batches.pipeline.runner import Runner
@@ -37,7 +42,7 @@ class Watch:
 
     Args:
         runner: processes one batch.
-        slots: so many at once.
+        slots: so many at once, and as many small ones beside them.
         chores: done every CHORES_SECONDS beside that.
     """
 
@@ -46,6 +51,7 @@ class Watch:
         self._slots = slots
         self._name = f"{socket.gethostname()[:50]} {os.getpid()} {secrets.token_hex(4)}"
         self._working: dict[UUID, threading.Thread] = {}
+        self._large: set[UUID] = set()  # of these, those that are not small
         self._chores = chores
         self._seen_at = self._waiting_told_at = self._chores_at = -float("inf")
         self._not_before = -float("inf")
@@ -66,7 +72,8 @@ class Watch:
         try:
             self._say_alive()
             self._working = {pk: thread for pk, thread in self._working.items() if thread.is_alive()}
-            if time.monotonic() >= self._not_before and len(self._working) < self._slots:
+            self._large &= set(self._working)
+            if time.monotonic() >= self._not_before:
                 self._take()
             self._tell_waiting()
             tell_again()
@@ -92,13 +99,27 @@ class Watch:
         self._seen_at = time.monotonic()
 
     def _take(self) -> None:
-        for batch in self._takeable():
-            if len(self._working) >= self._slots:
-                return
-            if batch.pk not in self._working:
-                thread = threading.Thread(target=self._process, args=(batch,), name=f"batch {batch.pk}")
-                self._working[batch.pk] = thread
-                thread.start()
+        for batch in Batch.objects.filter(status=BatchStatus.PROCESSING).exclude(pk__in=list(self._working)):
+            break_dead_lease(batch)
+        for batch in Batch.objects.stopping():
+            self._begin(batch)
+        if len(self._working) < self._slots * WITH_SMALL_ONES:
+            for batch in self._takeable():
+                if self._has_room_for(batch):
+                    self._begin(batch)
+
+    def _has_room_for(self, batch: Batch) -> bool:
+        has_room = len(self._working) < self._slots * WITH_SMALL_ONES
+        return has_room and (batch.is_small or len(self._large) < self._slots)
+
+    def _begin(self, batch: Batch) -> None:
+        if batch.pk in self._working:
+            return
+        if not batch.is_small:
+            self._large.add(batch.pk)
+        thread = threading.Thread(target=self._process, args=(batch,), name=f"batch {batch.pk}")
+        self._working[batch.pk] = thread
+        thread.start()
 
     def _takeable(self) -> Iterator[Batch]:
         """Give what a dead runner left, then what waits.
@@ -106,10 +127,8 @@ class Watch:
         A local ZIP that somebody interrupted waits for that person: its lease was given back. One whose runner died
         still has the lease, run out.
         """
-        for batch in Batch.objects.filter(status=BatchStatus.PROCESSING).exclude(pk__in=list(self._working)):
-            break_dead_lease(batch)
         left = Batch.objects.left_behind().exclude(archive_kind=ArchiveKind.LOCAL, lease_until=None)
-        left = left.order_by("queued_at", "pk")
+        left = left.order_by("-priority", "queued_at", "pk")
         return chain(Batch.objects.unannounced(), left, arrived_uploads(), Batch.objects.waiting())
 
     def _process(self, batch: Batch) -> None:
@@ -117,9 +136,9 @@ class Watch:
             self._runner.process(batch)
         except LeaseHeld:
             pass  # another runner was quicker
-        except NoSpaceLeft as error:
-            # Where even that could not be written down, the batch is still there to be taken: at once, again and again.
-            logger.warning("no_space", batch_id=str(batch.pk), reason=error.details or error.message)
+        except (NoSpaceLeft, DatabaseAway) as error:
+            # Where nothing could be written down, the batch is still there to be taken: at once, again and again.
+            logger.warning(error.code, batch_id=str(batch.pk), reason=error.details or error.message)
             self._pause()
         except (BatchError, Interrupted) as error:
             logger.info("batch_ended", batch_id=str(batch.pk), reason=str(error) or "interrupted")
