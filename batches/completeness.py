@@ -96,6 +96,7 @@ def compare(
         by_pair[sheet.group, sheet.candidate].append(sheet)
     missing = [(code, c) for code, candidates in groups.items() for c in candidates if (code, c) not in by_pair]
     strange = [sheet for sheet in told if (sheet.group, sheet.candidate) not in expected]
+    known = frozenset(codes)
     lacking, elsewhere = _by_candidate(missing), _by_candidate((s.group, s.candidate) for s in strange)
     return Completeness(
         field=field,
@@ -105,7 +106,7 @@ def compare(
         surplus=tuple(Surplus(sheet=s, expected_in=tuple(lacking.get(s.candidate, ()))) for s in strange),
         duplicate=tuple(_duplicates(told, expected)),
         unidentified=tuple(unidentified),
-        absent_groups=tuple(code for code in groups if code not in codes),
+        absent_groups=tuple(code for code in groups if code not in known),
         unknown_groups=tuple(code for code in codes if code not in groups),
     )
 
@@ -125,12 +126,10 @@ def _told(sheets: Iterable[SeenSheet], expected: set[tuple[str, str]]) -> tuple[
 
 def _by_candidate(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Return candidate → groups, each once, in order."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     for group, candidate in pairs:
-        groups = found.setdefault(candidate, [])
-        if group not in groups:
-            groups.append(group)
-    return found
+        found.setdefault(candidate, {})[group] = None
+    return {candidate: list(groups) for candidate, groups in found.items()}
 
 
 def _duplicates(told: Iterable[SeenSheet], expected: set[tuple[str, str]]) -> Iterator[Duplicate]:

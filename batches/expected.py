@@ -6,6 +6,7 @@ name of the identity column that says whose sheet it is. Other columns are left 
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -111,7 +112,7 @@ def _find_header(cells: Sequence[str], template: Template, field: str) -> Header
     """Return where group and candidate stand, whatever the case of the letters in the header."""
     known = {column.name.casefold(): column.name for column in template.identity}
     names = tuple(known.get(cell.casefold(), cell) for cell in cells)
-    if repeated := sorted({name for name in names if name and names.count(name) > 1}):
+    if repeated := sorted(name for name, count in Counter(names).items() if name and count > 1):
         raise ListRefused(_("line 1: the header names %(name)s twice; name it once") % {"name": repeated[0]})
     folded = [name.casefold() for name in names]
     group = next((folded.index(name) for name in GROUP_HEADERS if name in folded), None)
@@ -220,7 +221,7 @@ def _notes(header: Header, column: Column, template: Template, pairs: Sequence[t
     """Give what is odd about a list that can be used."""
     used = {header.group, header.candidate}
     if left := [name for place, name in enumerate(header.names) if place not in used and name]:
-        yield _("Left alone: %(columns)s") % {"columns": ", ".join(left)}
+        yield _("Left alone: %(columns)s") % {"columns": _shown(left)}
     fields = _Fields.of(column, template)
     # Letters may end before their boxes do; digits of a number do not.
     length = fields.length if "0" in fields.letters else 0

@@ -160,6 +160,14 @@ def test_a_value_longer_than_any_spreadsheet_has_is_refused() -> None:
 # --- What a batch lacks -----------------------------------------------------------------------------------------------
 
 
+def test_a_list_with_more_columns_than_any_spreadsheet_has_is_taken_without_delay() -> None:
+    header = "group_code,candidate," + ",".join(map(str, range(100_000)))  # minutes, if each were compared with each
+
+    (note,) = parse_list(a_list("A,00000001", header=header), STANDARD).notes
+
+    assert note.startswith("Left alone: 0, 1, 2") and len(note) < 200
+
+
 def sheets(*whose: str) -> list[SeenSheet]:
     """Sheets as ``group candidate``; a question mark behind it: in doubt."""
     numbers: dict[str, int] = {}
@@ -198,6 +206,15 @@ def test_who_is_missing_and_who_is_surplus_is_told_by_group() -> None:
     assert [(gone.group, gone.candidate) for gone in result.missing] == [("A", "2")]
     assert [sheet.sheet.file_name for sheet in result.surplus] == ["A2.jpg"]
     assert (result.expected, result.found) == (2, 1)
+
+
+def test_one_candidate_may_be_missing_in_any_number_of_groups() -> None:
+    groups = {f"G{number}": ["00000001"] for number in range(100_000)}  # minutes, if each were compared with each
+
+    told = compared(groups, "A 00000001")
+
+    assert told.surplus[0].expected_in[:2] == ("G0", "G1")
+    assert len(told.surplus[0].expected_in) == len(told.absent_groups) == 100_000
 
 
 def test_a_sheet_under_the_wrong_cover_is_told_from_both_sides() -> None:
