@@ -1,5 +1,6 @@
 """The pages of sheet templates: take one in, look at it, print its sheets and covers."""
 
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Count
+from django.forms import CharField
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
@@ -30,6 +32,8 @@ MOST_SHEETS = 1000
 """In one PDF: two seconds and 20 MB of memory; more of them come in several."""
 
 ZIP_START = b"PK"
+
+NAME = CharField(required=False, max_length=SheetTemplate._meta.get_field("name").max_length)
 
 
 class FormRefused(Exception):
@@ -140,7 +144,7 @@ def _take(
         file = request.FILES.get("file")
         if file is None:
             raise FormRefused(_("No file came with the form; choose a template.json or the ZIP of its folder"))
-        template, name = whose(request, file), request.POST.get("name", "").strip()
+        template, name = whose(request, file), _clean_name(request.POST.get("name", ""))
         if file.read(len(ZIP_START)) == ZIP_START:
             file.seek(0)
             take_zip(template, file, name=name)
@@ -150,6 +154,14 @@ def _take(
     except (FormRefused, TemplateError, BatchError, WrongState) as error:
         return refuse(str(error))
     return redirect("template", slug=template.slug)
+
+
+def _clean_name(name: str) -> str:
+    try:
+        cleaned: str = NAME.clean(name)
+    except ValidationError as error:
+        raise FormRefused(f"{name[:60]}: {' '.join(error.messages)}") from error
+    return cleaned
 
 
 def _new_template(request: HttpRequest, file: "UploadedFile[bytes]") -> SheetTemplate:
@@ -197,7 +209,7 @@ def _drawing_problem(layout: Template) -> str:
 def _copies(text: str) -> int:
     if not text.strip():
         return 0
-    if not text.strip().isdecimal() or int(text) > MOST_SHEETS:
+    if not re.fullmatch("[0-9]{1,6}", text.strip()) or int(text) > MOST_SHEETS:
         seen = {"seen": text[:20], "most": MOST_SHEETS}
         raise FormRefused(_("%(seen)s sheets cannot be printed at once; give a number up to %(most)d") % seen)
     return int(text)
@@ -206,11 +218,11 @@ def _copies(text: str) -> int:
 def _codes(text: str) -> list[str]:
     """Return the codes, one a line, in their order."""
     codes = [line.strip() for line in text.splitlines() if line.strip()]
-    if repeated := next((code for code in codes if codes.count(code) > 1), ""):
-        raise FormRefused(_("%(code)s is there twice; each group has a code of its own") % {"code": repeated[:60]})
     if len(codes) > MOST_COVERS:
         counts = {"seen": len(codes), "most": MOST_COVERS}
         raise FormRefused(_("%(seen)d covers at once are too many; print at most %(most)d, then the next") % counts)
+    if repeated := next((code for code in codes if codes.count(code) > 1), ""):
+        raise FormRefused(_("%(code)s is there twice; each group has a code of its own") % {"code": repeated[:60]})
     return codes
 
 

@@ -72,6 +72,7 @@ def test_a_folder_is_taken_in_as_a_zip_with_all_that_is_in_it(client: Client, tm
         ({}, "No file came with the form; choose a template.json or the ZIP of its folder"),
         ({"file": a_layout("template.json")}, "Say what batches call the template"),
         ({"file": a_layout(), "slug": "standard-150"}, "standard-150: Sheet template with this Slug already exists."),
+        ({"file": a_layout(), "name": "N" * 201}, "has at most 200 characters (it has 201)"),
         ({"file": a_layout(), "slug": "two words"}, "two words: Enter a valid “slug”"),
         ({"file": a_layout(fieldBlocks={})}, "fieldBlocks: is empty; describe at least one block of bubbles"),
         ({"file": SimpleUploadedFile("x.json", b"{")}, "template.json: not readable as JSON"),
@@ -196,6 +197,8 @@ def test_sheets_and_covers_are_printed_as_pdf(client: Client) -> None:
         ({"sheets": "-1"}, "-1 sheets cannot be printed at once"),
         ({"covers": "A\nA"}, "A is there twice; each group has a code of its own"),
         ({"covers": "\n".join(map(str, range(MOST_COVERS + 1)))}, "201 covers at once are too many"),
+        ({"covers": "A\n" * (MOST_COVERS + 1)}, "201 covers at once are too many"),  # counted before they are compared
+        ({"sheets": "9" * 5000}, "sheets cannot be printed at once"),
         ({"covers": "x" * 201}, "is no code for a cover; give 1 to 200 printable characters"),
     ],
 )
