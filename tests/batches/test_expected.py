@@ -165,7 +165,8 @@ def test_a_list_with_more_columns_than_any_spreadsheet_has_is_taken_without_dela
 
     (note,) = parse_list(a_list("A,00000001", header=header), STANDARD).notes
 
-    assert note.startswith("Left alone: 0, 1, 2") and len(note) < 200
+    assert note.startswith("Left alone: 0, 1, 2")
+    assert len(note) < 200
 
 
 def sheets(*whose: str) -> list[SeenSheet]:
