@@ -9,18 +9,21 @@ committed is on disk.
 import argparse
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks._database import KINDS, a_database
 from benchmarks.streaming.protocol import helping
 
 
 def main(argv: Sequence[str]) -> None:
     """Print a line for each batch, then the sum."""
     options = _parse(argv)
-    with TemporaryDirectory(prefix="omr-benchmark-") as folder, _database(options, Path(folder)) as url:
+    with (
+        TemporaryDirectory(prefix="omr-benchmark-") as folder,
+        a_database(options.database, Path(folder), options.option) as url,
+    ):
         _set_up(Path(folder) / "var", url)
         from benchmarks.loading.loads import load_all
 
@@ -31,24 +34,12 @@ def main(argv: Sequence[str]) -> None:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks load", description=__doc__)
-    parser.add_argument("--database", choices=("postgresql", "sqlite"), default="sqlite")
+    parser.add_argument("--database", choices=KINDS, default="sqlite")
     parser.add_argument("--batches", type=int, default=3)
     parser.add_argument("--sheets", type=int, default=11_404)
     parser.add_argument("--groups", type=int, default=111)
     parser.add_argument("--option", action="append", default=[], help="of the PostgreSQL server: max_wal_size=4GB")
     return parser.parse_args(argv)
-
-
-@contextmanager
-def _database(options: argparse.Namespace, folder: Path) -> Iterator[str]:
-    """Give the address of an empty database."""
-    if options.database == "sqlite":
-        yield f"sqlite:///{folder / 'db.sqlite3'}"
-        return
-    from tests.batches.postgresql import running_server
-
-    with running_server(options.option) as url:
-        yield url
 
 
 def _set_up(var: Path, url: str) -> None:

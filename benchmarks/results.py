@@ -10,13 +10,13 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from uuid import UUID
 
 from batches.results import AnswerLine
+from benchmarks._database import KINDS, a_database
 
 T = TypeVar("T")
 
@@ -31,26 +31,14 @@ def main(argv: Sequence[str]) -> None:
     """Print a line for each page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks results", description=__doc__)
     parser.add_argument("--sheets", type=int, default=1_500)
-    parser.add_argument("--database", choices=("postgresql", "sqlite"), default="sqlite")
+    parser.add_argument("--database", choices=KINDS, default="sqlite")
     options = parser.parse_args(argv)
-    with TemporaryDirectory(prefix="omr-benchmark-") as folder, _database(options.database, Path(folder)) as url:
+    with TemporaryDirectory(prefix="omr-benchmark-") as folder, a_database(options.database, Path(folder)) as url:
         _set_up(Path(folder) / "var", url)
         batch = _make_batch(options.sheets)
         facts = {"benchmark": "results", "database": options.database, "answers": options.sheets * QUESTIONS}
         for line in _ask(batch):
             print(json.dumps(facts | line), flush=True)
-
-
-@contextmanager
-def _database(kind: str, folder: Path) -> Iterator[str]:
-    """Give the address of an empty database."""
-    if kind == "sqlite":
-        yield f"sqlite:///{folder / 'db.sqlite3'}"
-        return
-    from tests.batches.postgresql import running_server
-
-    with running_server() as url:
-        yield url
 
 
 def _set_up(var: Path, url: str) -> None:

@@ -11,8 +11,8 @@ from statistics import median
 from benchmarks.streaming.protocol import ROOT, helping
 from benchmarks.streaming.site import Served, Site
 
-SHEETS = 200
-RUNS = 3
+SHEETS = 400
+RUNS = 5
 """With viewers, and as many without."""
 
 NEEDS_REVIEW = 3
