@@ -141,7 +141,7 @@ export class ReviewQueue {
   async #send(item, body, value) {
     const answer = await this.#call("PATCH", `sheets/${item.sheet}`, body);
     if (!answer.ok) return this.#refused(item, answer);
-    const made = answer.told.corrections.slice(-body.corrections.length - (body.decision ? 1 : 0));
+    const made = madeBy(body, answer.told.corrections);
     const latest = made.at(-1);
     if (latest.applied && item.waits && !item.said && !item.isTheirs) this.left -= 1;
     item.said = { value, made, counts: latest.applied };
@@ -195,4 +195,11 @@ export class ReviewQueue {
     const told = await answer.json().catch(() => null);
     return { ok: answer.ok, status: answer.status, told };
   }
+}
+
+/** Find what `body` made among all `corrections` of its sheet; somebody else may have said something since. */
+function madeBy(body, corrections) {
+  const fields = body.corrections.map(({ field }) => field);
+  if (body.decision) fields.push("");
+  return fields.map((field) => corrections.findLast((row) => row.field === field));
 }

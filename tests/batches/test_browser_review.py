@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser import a_browser, a_page, needs_chromium
 from tests.pages import a_cover, a_sheet, a_white_page, a_zip
@@ -80,6 +80,15 @@ class Office:
 
     def sheet_id(self, file_name: str) -> str:
         return str(uuid5(UUID(self.batch_id), f"{file_name}#1"))
+
+    def sheet(self, file_name: str) -> str:
+        """Return the sheet's address in the API."""
+        return f"{self.url}/api/batches/{self.batch_id}/sheets/{self.sheet_id(file_name)}"
+
+    def signed_in(self, name: str) -> dict[str, str]:
+        """Return the headers by which a program says that it is ``name``."""
+        login = httpx.post(f"{self.url}/api/auth/login", json={"username": name, "password": "correct horse"})
+        return {"Authorization": f"Bearer {login.json()['access_token']}"}
 
     def rows(self, page: Page, table: str, group: str) -> list[dict[str, str]]:
         answer = page.request.get(f"{self.url}/api/batches/{self.batch_id}/results/{table}.csv?group={group}")
@@ -171,15 +180,12 @@ def test_two_people_at_once_do_not_overwrite_each_other(office: Office) -> None:
 
 
 def test_of_corrections_at_the_same_instant_one_is_taken(office: Office) -> None:
-    login = httpx.post(f"{office.url}/api/auth/login", json={"username": "ada", "password": "correct horse"})
-    headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
-    sheet = f"{office.url}/api/batches/{office.batch_id}/sheets/{office.sheet_id('page_8.jpg')}"
-    start = Barrier(3)
+    ada, sheet, start = office.signed_in("ada"), office.sheet("page_8.jpg"), Barrier(3)
 
     def correct(value: str) -> int:
         start.wait()
         said = {"corrections": [{"field": "q5", "value": value, "saw": "B"}]}
-        return httpx.patch(sheet, json=said, headers=headers, timeout=30).status_code
+        return httpx.patch(sheet, json=said, headers=ada, timeout=30).status_code
 
     with ThreadPoolExecutor(3) as screens:
         answers = list(screens.map(correct, "CDE"))
@@ -232,3 +238,28 @@ def test_any_field_of_a_sheet_that_was_asked_for_can_be_corrected_and_taken_back
 
     assert (corrected["answer"], corrected["status"]) == ("E", "corrected")
     assert (restored["answer"], restored["status"]) == ("B", "single")
+
+
+def test_one_takes_back_what_one_said_oneself_whatever_others_say_of_the_sheet_at_that_moment(office: Office) -> None:
+    group, ben, sheet = "14900115", office.signed_in("ben"), office.sheet("page_8.jpg")
+
+    def let_ben_be_quick(route: Route) -> None:
+        """Let ben correct another field between ada's correction and the answer to it."""
+        route.fetch()
+        said = {"corrections": [{"field": "q7", "value": "D", "saw": ""}]}
+        route.fulfill(json=httpx.patch(sheet, json=said, headers=ben).raise_for_status().json())
+
+    with office.at_desk("ada", group) as page:
+        page.route(sheet, let_ben_be_quick)
+        page.keyboard.press("c")
+        expect(page.locator("#finished")).to_be_visible()
+        page.unroute(sheet)
+        press(page, "Backspace", then="Question 9")
+        expect(page.locator("#said")).to_contain_text("taken back")
+
+        said = office.rows(page, "corrections", group)
+
+    assert [(row["field"], row["by"], row["taken_back_by"]) for row in said[-2:]] == [
+        ("q9", "ada", "ada"),
+        ("q7", "ben", ""),
+    ]
