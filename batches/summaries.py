@@ -61,15 +61,12 @@ class Tally:
     """Counts the answers of a batch on their way out of the reader, so that nobody has to wait for it later."""
 
     def __init__(self) -> None:
+        self._kinds = _Kinds()
         self._counts: defaultdict[int, Counter[int]] = defaultdict(Counter)
-        self._answers: dict[int, AnswerLine] = {}
 
     def add(self, group: int, answers: Sequence[AnswerLine]) -> None:
         """Count the answers of one sheet in the group at this place, from 0."""
-        # By identity: the reader makes each distinct answer once, and to hash a million of them takes a second.
-        places = list(map(id, answers))
-        self._counts[group].update(places)
-        self._answers.update(zip(places, answers, strict=True))
+        self._counts[group].update(self._kinds.of(answers))
 
     def keep(self, batch: Batch) -> None:
         """Keep the counts for ``batch``, as long as nobody corrects anything."""
@@ -79,11 +76,37 @@ class Tally:
 
     def _group_counts(self, place: int) -> GroupCounts:
         found: GroupCounts = {}
-        for known, count in self._counts[place].items():
-            line = self._answers[known]
-            answers = found.setdefault(str(line.question), {}).setdefault(line.status, {})
-            answers[line.answer] = answers.get(line.answer, 0) + count
+        for number, count in self._counts[place].items():
+            question, status, answer = self._kinds.names[number]
+            found.setdefault(str(question), {}).setdefault(status, {})[answer] = count
         return found
+
+
+class _Kinds(dict[int, int]):
+    """Numbers what is counted together: answers to one question that differ in their confidence alone.
+
+    Answers are told apart by identity: the reader makes each distinct one once, and to hash a million takes a second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[tuple[int, str, str]] = []  # question, status, answer of each number
+        self._numbers: dict[tuple[int, str, str], int] = {}
+        self._answers: dict[int, AnswerLine] = {}  # which also keeps them, so that no identity is given twice
+
+    def of(self, answers: Sequence[AnswerLine]) -> Iterable[int]:
+        """Return the number of each answer."""
+        places = list(map(id, answers))
+        self._answers.update(zip(places, answers, strict=True))
+        return map(self.__getitem__, places)
+
+    def __missing__(self, place: int) -> int:
+        line = self._answers[place]
+        name = (line.question, line.status, line.answer)
+        number = self[place] = self._numbers.setdefault(name, len(self.names))
+        if number == len(self.names):
+            self.names.append(name)
+        return number
 
 
 def _states(batch: Batch, groups: Sequence[CoverGroup]) -> dict[int, str]:
