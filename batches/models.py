@@ -528,7 +528,7 @@ class Answer(models.Model):
     batch = models.ForeignKey(Batch, models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+")
     sheet = models.ForeignKey(Sheet, models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+")
     question = models.PositiveSmallIntegerField()
-    answer = models.CharField(max_length=32, help_text="empty for blank, letters in print order for multiple")
+    answer = models.TextField(help_text="empty for blank, letters in print order for multiple")
     confidence = models.FloatField(help_text="0–1")
     status = models.CharField(max_length=9, choices=AnswerStatus)
 

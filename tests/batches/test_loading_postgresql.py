@@ -51,6 +51,24 @@ assert model_to_dict(Sheet.objects.get(pk=sheet.pk)) == model_to_dict(sheet)
 sheet.delete()
 """
 
+LONG_ANSWER = """
+import uuid
+from django.db import transaction
+from batches.answer_rows import delete_answers
+from batches.models import Answer
+from batches.pipeline import copying
+from batches.results import AnswerLine
+batch_id, sheet_id = uuid.uuid4(), uuid.uuid4()
+line = AnswerLine(question=1, answer="ABCDE" * 20, confidence=1.0, status="multiple")
+copying.create_partition(batch_id)
+with transaction.atomic():
+    copying.empty_partition(batch_id)
+    copying.copy_answers(batch_id, [(sheet_id, [copying.pack_answer(line)])])
+    copying.attach_partition(batch_id)
+assert Answer.objects.get(batch_id=batch_id).answer == line.answer
+delete_answers(batch_id)
+"""
+
 PAGE_2 = """
 SELECT answer, a.status FROM batches_answer a JOIN batches_sheet s ON a.sheet_id = s.id JOIN batches_batch b
 ON b.id = s.batch_id WHERE s.file_name = 'page_2.jpg' AND b.name = %s ORDER BY question LIMIT 3
@@ -129,6 +147,10 @@ def test_of_a_load_that_fails_nobody_sees_anything_and_it_can_be_done_again(load
 
 def test_whatever_a_sheet_says_is_copied_as_it_is(loaded: Loaded) -> None:
     loaded.shell(ODD_SHEET)  # fails where it is not
+
+
+def test_a_question_of_many_fields_may_have_all_its_bubbles_marked(loaded: Loaded) -> None:
+    loaded.shell(LONG_ANSWER)  # fails where there is no room for them
 
 
 def test_each_batch_has_a_partition_of_its_own_in_which_sheets_are_found_by_the_key(loaded: Loaded) -> None:
