@@ -58,7 +58,7 @@ def _line(due: Due, ages: Ages) -> str:
     batch, age = due.batch, ages.of(due.kind) or timedelta()
     ended = timezone.localtime(batch.finished_at).date()
     lines = f"all but the last of {due.lines + 1} lines, " if due.kind is Kept.LOG else ""
-    waiting = f"; {batch.review_count} of its sheets wait for a person" if _is_missed(due) else ""
+    waiting = f"; {_counted(batch.review_count, 'sheet')} for review" if _is_missed(due) else ""
     why = f"{lines}{batch.status} on {ended}, more than {age.days} days ago{waiting}"
     return f"{due.kind.value:<8}{_size(due.size_bytes):>9}  {batch.pk}  {batch.name}: {why}"
 
