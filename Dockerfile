@@ -9,6 +9,7 @@ COPY progress ./progress
 COPY batches ./batches
 COPY templates ./templates
 COPY static ./static
+COPY locale ./locale
 RUN scripts/image-build.sh /venv
 
 FROM python:3.11-slim

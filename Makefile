@@ -6,7 +6,7 @@ SERVER ?= daphne
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup run demo test check fix bench lock
+.PHONY: help setup run demo test check fix bench messages screenshots lock soak-kill
 help:
 	@echo "make demo          see it work: sample batch, live events, compared with the truth (ONCE=1: then end)"
 	@echo "make run           web server and runner on http://127.0.0.1:$(PORT), stopped together by Ctrl-C"
@@ -14,6 +14,9 @@ help:
 	@echo "make check         linters, types, import contracts, migrations"
 	@echo "make fix           what the linters can mend"
 	@echo "make bench         the figures, one JSON line each"
+	@echo "make messages      gather what the pages say for translation, and compile what is translated"
+	@echo "make screenshots   the pictures in docs/images/, of pages with a batch in them"
+	@echo "make soak-kill     kill runner, worker, Redis and PostgreSQL at random moments, ROUNDS=20, SEED=1"
 	@echo "make setup         only the virtual environment in .venv/"
 	@echo "make lock          pin the dependencies anew"
 
@@ -50,6 +53,18 @@ bench: setup
 	@$(BIN)/python -m benchmarks upload --mb 200
 	@$(BIN)/python -m benchmarks pages
 	@$(BIN)/python -m benchmarks archives --mutations 10000
+
+messages: setup
+	@command -v xgettext >/dev/null || { echo "make messages needs GNU gettext: apt-get install gettext" >&2; exit 1; }
+	@$(BIN)/python manage.py makemessages --locale de --no-location --no-wrap --no-obsolete \
+		--ignore '.venv*' --ignore var --ignore staticfiles --ignore tests --ignore benchmarks --ignore scripts
+	@$(BIN)/python manage.py compilemessages --locale de --verbosity 0
+
+screenshots: setup
+	@$(BIN)/python scripts/screenshots.py
+
+soak-kill: setup
+	@$(BIN)/python -m benchmarks soak_kill --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1)
 
 # Resolved for Python 3.11 and good for every later one; uv is fetched for this alone.
 LOCK = /tmp/omr-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock"

@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "omr_project.content_policy.content_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -289,7 +290,15 @@ WHITENOISE_USE_FINDERS = True  # no collectstatic before the first run, and no w
 warnings.filterwarnings("ignore", "No directory at", UserWarning)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# What a browser asks for first and there is; a choice in the header of the pages is kept for a year. Commands, logs and
+# the events of the contract speak English.
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = HTTPS
+LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = read("TIME_ZONE", time_zone, "UTC", expects="a time zone such as Europe/Berlin")

@@ -4,18 +4,23 @@ import { forget, remember, unfinishedOf, unfinishedUpload } from "./batches/unfi
 import { BatchUpload } from "./batches/upload.js";
 import { clock, fileSize } from "./figures.js";
 import { showLocally } from "./times.js";
+import { say } from "./words.js";
 
 const page = document.getElementById("upload");
 const part = (id) => document.getElementById(id);
 
 const WORDS = {
-  ready: "ready",
-  queued: "waits its turn",
-  sending: "uploading",
-  checking: "being checked",
-  waiting: "interrupted",
-  elsewhere: "in another window",
-  done: "uploaded",
+  ready: say("ready"),
+  queued: say("waits its turn"),
+  sending: say("uploading"),
+  checking: say("being checked"),
+  waiting: say("interrupted"),
+  elsewhere: say("in another window"),
+  done: say("uploaded"),
+  paused: say("paused"),
+  stopped: say("stopped"),
+  refused: say("refused"),
+  cancelled: say("cancelled"),
 };
 const LOOKS = { sending: "processing", checking: "processing", done: "completed", refused: "failed", stopped: "failed" };
 const HOLDING = ["sending", "waiting", "paused"]; // while one is like that, the next has to wait
@@ -89,7 +94,7 @@ class Row {
     this.find(".name").value = known?.name ?? name.replace(/\.zip$/i, "");
     const last = known?.template ?? rows.at(-1)?.find(".template").value;
     if (last) this.find(".template").value = last;
-    this.find("progress").setAttribute("aria-label", `Upload of ${name}`);
+    this.find("progress").setAttribute("aria-label", say("Upload of {name}", { name }));
   }
 
   #listen() {
@@ -144,13 +149,13 @@ class Row {
     this.#shown = state;
     const isOver = this.#upload?.isOver ?? false;
     const pill = this.find(".status");
-    pill.textContent = WORDS[state] ?? state;
+    pill.textContent = WORDS[state];
     pill.className = `status ${LOOKS[state] ?? state}`;
     this.find("form").hidden = state !== "ready";
     this.find(".meter").hidden = state === "ready" || (state === "queued" && was === "ready");
     this.find(".pause").hidden = !["sending", "waiting"].includes(state) || this.address === null;
     this.find(".go-on").hidden = !["paused", "waiting", "stopped", "elsewhere"].includes(state);
-    this.find(".go-on").textContent = state === "waiting" ? "Try now" : "Go on";
+    this.find(".go-on").textContent = state === "waiting" ? say("Try now") : say("Go on");
     const isOpen = state === "ready" || (state === "queued" && this.address === null); // nothing of it has gone out
     this.find(".remove").hidden = !(isOver || isOpen);
     this.find(".confirm").hidden = isOver || isOpen || state === "checking";
@@ -171,17 +176,19 @@ class Row {
   #pace() {
     const { offset, size, rate, isOver } = this.#upload;
     if (isOver) return "";
-    const far = `${fileSize(offset)} of ${fileSize(size)}`;
-    return rate === null ? far : `${far} · ${fileSize(rate)}/s · ${clock((size - offset) / rate)} left`;
+    const far = say("{done} of {all}", { done: fileSize(offset), all: fileSize(size) });
+    if (rate === null) return far;
+    return `${far} · ${fileSize(rate)}/s · ${say("{time} left", { time: clock((size - offset) / rate) })}`;
   }
 
   #sentence(sentence) {
-    if (this.state === "checking") return "All is there; the server checks the ZIP.";
+    if (this.state === "checking") return say("All is there; the server checks the ZIP.");
     const said = sentence && `${sentence.replace(/\.$/, "")}.`;
-    if (this.state === "done") return `The batch goes on by itself: this page may be closed. ${said}`.trim();
+    if (this.state === "done") return `${say("The batch goes on by itself: this page may be closed.")} ${said}`.trim();
     if (this.state !== "waiting") return said;
     const seconds = Math.max(0, Math.ceil((this.#upload.retryAt - performance.now()) / 1_000));
-    return `${sentence}; trying again ${seconds ? `in ${seconds} s` : "now"}.`;
+    if (seconds === 0) return say("{sentence}; trying again now.", { sentence });
+    return say("{sentence}; trying again in {seconds} s.", { sentence, seconds });
   }
 }
 
@@ -213,7 +220,7 @@ function hasEnded(row) {
 function tellOfOther(file) {
   for (const element of part("unfinished").querySelectorAll("li")) {
     if (element.dataset.fileName !== file.name) continue;
-    show(element.querySelector(".sentence"), "The file chosen now is another one: it has changed, or is a copy. It will be a new upload.");
+    show(element.querySelector(".sentence"), say("The file chosen now is another one: it has changed, or is a copy. It will be a new upload."));
   }
 }
 
@@ -229,7 +236,7 @@ function startNext() {
 function showAll() {
   const ready = rows.filter((row) => row.state === "ready").length;
   part("begin").hidden = ready === 0;
-  part("start").textContent = ready === 1 ? "Upload" : `Upload ${ready} batches`;
+  part("start").textContent = ready === 1 ? say("Upload") : say("Upload {count} batches", { count: ready });
   const shown = new Set(rows.map((row) => row.address));
   const items = [...part("unfinished").querySelectorAll("li")];
   for (const item of items) item.hidden = shown.has(item.dataset.address);
@@ -258,7 +265,7 @@ function unfinishedItem(known) {
   const find = (selector) => item.querySelector(selector);
   Object.assign(item.dataset, { address: known.address, fileName: known.fileName });
   find(".file-name").textContent = known.fileName;
-  const far = known.percent ? ` · ${Math.floor(known.percent)} % there` : "";
+  const far = known.percent ? ` · ${say("{percent} % there", { percent: Math.floor(known.percent) })}` : "";
   find(".facts").textContent = `${fileSize(known.size)} · ${known.template}${far}`;
   Object.assign(find("time"), { dateTime: known.begunAt, title: known.begunAt });
   showLocally(find("time"));

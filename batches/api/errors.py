@@ -9,6 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import loader
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from rest_framework.exceptions import APIException, NotAuthenticated, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -104,16 +106,19 @@ def _sentences(detail: Any, path: str = "") -> list[str]:
     return [f"{path.removeprefix('non_field_errors: ')}{detail}"]
 
 
-def answer_lockout(request: HttpRequest, *_: object) -> HttpResponse:
+def answer_lockout(request: HttpRequest, *_given: object) -> HttpResponse:
     """Answer a login after too many wrong ones: JSON to programs, a page to people."""
     wait: timedelta = settings.AXES_COOLOFF_TIME
     minutes = round(wait.total_seconds() / 60)
-    detail = f"Too many wrong logins; try again in {minutes} minutes"
     response: HttpResponse
     if request.path.startswith(API_PREFIX):
+        detail = f"Too many wrong logins; try again in {minutes} minutes"
         response = JsonResponse({"detail": detail, "code": "locked_out"})
     else:
-        response = render(request, "error.html", {"heading": "Too many wrong logins", "sentence": f"{detail}."})
+        told = ngettext("Wait, and try again in a minute.", "Wait, and try again in %(minutes)d minutes.", minutes) % {
+            "minutes": minutes
+        }
+        response = render(request, "error.html", {"heading": _("Too many wrong logins"), "sentence": told})
     response.status_code = HTTPStatus.TOO_MANY_REQUESTS
     response["Retry-After"] = str(round(wait.total_seconds()))
     return response
@@ -121,10 +126,11 @@ def answer_lockout(request: HttpRequest, *_: object) -> HttpResponse:
 
 def answer_server_error(request: HttpRequest) -> HttpResponse:
     """Answer when it is our own fault; the traceback is in the log. Asks nothing of the database."""
-    sentence = "Something went wrong on our side; the site's log says what"
     if request.path.startswith(API_PREFIX):
+        sentence = "Something went wrong on our side; the site's log says what"
         return JsonResponse({"detail": sentence, "code": "server_error"}, status=HTTPStatus.INTERNAL_SERVER_ERROR)
-    page = loader.render_to_string("error.html", {"heading": "Something went wrong", "sentence": f"{sentence}."})
+    sentence = _("Something went wrong on our side; the site's log says what.")
+    page = loader.render_to_string("error.html", {"heading": _("Something went wrong"), "sentence": sentence})
     return HttpResponse(page, status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
@@ -132,5 +138,5 @@ def answer_not_found(request: HttpRequest, exception: Exception) -> HttpResponse
     """Answer an address that does not exist: JSON below /api/, a page elsewhere."""
     if request.path.startswith(API_PREFIX):
         return JsonResponse({"detail": "No such address", "code": "not_found"}, status=HTTPStatus.NOT_FOUND)
-    context = {"heading": "Page not found", "sentence": "There is nothing at this address."}
+    context = {"heading": _("Page not found"), "sentence": _("There is nothing at this address.")}
     return render(request, "error.html", context, status=HTTPStatus.NOT_FOUND)

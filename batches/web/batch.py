@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.formats import number_format
 from django.views.decorators.cache import never_cache
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
@@ -117,4 +118,5 @@ def _per_second(rate: float, stage: ProcessingStage) -> str:
     """Return bytes of an upload as MB, and sheets as they are; as static/batches/batch.js does."""
     unit = "MB/s" if stage is ProcessingStage.UPLOADING else "/s"
     count = rate / MB if stage is ProcessingStage.UPLOADING else rate
-    return f"{count:.0f} {unit}" if count >= 10 else f"{count:.1f} {unit}"
+    decimals = 0 if count >= 10 else 1
+    return f"{number_format(round(count, decimals), decimals, force_grouping=True)} {unit}"

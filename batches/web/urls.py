@@ -2,6 +2,7 @@
 
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
+from django.views.i18n import set_language
 
 from batches.web import batch, completeness, results, review, templates, views
 from batches.web.listing import list_batches
@@ -11,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", list_batches, name="batch-list"),
     path("login", LoginView.as_view(template_name="login.html", redirect_authenticated_user=True), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
+    path("language", set_language, name="set-language"),
     path("upload", views.upload, name="batch-upload"),
     path("sharing", share_uploads, name="sharing"),
     path("templates", templates.list_templates, name="templates"),

@@ -16,6 +16,7 @@ from batches.errors import AccessDenied, BatchNotFound, WrongState
 from batches.models import Batch, Right, SheetTemplate
 from batches.permissions import get_batch_for, signed_in
 from batches.web.covers import read_form
+from batches.web.module_words import module_words
 
 View = Callable[..., HttpResponse]
 
@@ -50,6 +51,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         "templates": SheetTemplate.objects.only("slug"),
         # Most people print from one template; whoever never uploaded has to choose.
         "latest": mine.order_by("-created_at").values_list("template", flat=True).first(),
+        "module_words": module_words(),
     }
     return render(request, "batches/upload.html", context)
 

@@ -1,6 +1,6 @@
 // The page of one batch: what the server has painted goes on living through the stream.
 
-import { clock } from "../figures.js";
+import { clock, decimal } from "../figures.js";
 import { follow } from "../progress/batch-stream.js";
 import { Herald } from "./herald.js";
 import { LogView } from "./log-view.js";
@@ -93,7 +93,7 @@ function showFigures(event) {
 function pace({ stage, rate_per_second: rate }) {
   // Bytes of an upload, sheets otherwise.
   const [count, unit] = stage === "uploading" ? [rate / 2 ** 20, "MB/s"] : [rate, "/s"];
-  return `${count >= 10 ? Math.round(count) : count.toFixed(1)} ${unit}`;
+  return `${decimal(count, count >= 10 ? 0 : 1)} ${unit}`;
 }
 
 /** @param {boolean} isEnded */

@@ -1,6 +1,7 @@
 // The upload of one batch by tus: gone on with after whatever breaks it off. Knows no page; docs/uploads.md shows its use.
 
 import "../vendor/tus-js-client-4.3.1/tus.min.js";
+import { say } from "../words.js";
 import { Pace } from "./pace.js";
 
 const { Upload } = globalThis.tus;
@@ -23,14 +24,14 @@ const END_BYTES = 22 + 65_535; // the record and the longest comment behind it
 const PASSING = [0, 408, 423, 429, 460, 500, 502, 503, 504];
 const MENDABLE = [401, 403, 429, 507]; // somebody can do something about it, and then it goes on
 const SENTENCES = {
-  401: "You are signed out: sign in again in another tab, then go on here",
-  403: "This upload belongs to somebody else",
-  404: "The batch of this upload was deleted",
-  410: "This upload was cancelled, or not gone on with for too long, and what had arrived is gone",
+  401: say("You are signed out: sign in again in another tab, then go on here"),
+  403: say("This upload belongs to somebody else"),
+  404: say("The batch of this upload was deleted"),
+  410: say("This upload was cancelled, or not gone on with for too long, and what had arrived is gone"),
 };
-const LOST = "The connection is lost";
-const ELSEWHERE = "This upload goes on in another window";
-const UNREADABLE = "The file was changed or moved, or cannot be read any more: choose it again";
+const LOST = say("The connection is lost");
+const ELSEWHERE = say("This upload goes on in another window");
+const UNREADABLE = say("The file was changed or moved, or cannot be read any more: choose it again");
 
 /**
  * One ZIP on its way. `onChange(upload)` is called when `state` or `offset` has changed.
@@ -121,7 +122,7 @@ export class BatchUpload {
     } catch (error) {
       const { status, detail } = refusalOf(error);
       if (status === 404 || status === 410) this.#stop("cancelled");
-      else this.#stop(status === 409 ? "refused" : "stopped", `It could not be cancelled: ${detail}`);
+      else this.#stop(status === 409 ? "refused" : "stopped", say("It could not be cancelled: {why}", { why: detail }));
     }
   }
 
@@ -133,7 +134,7 @@ export class BatchUpload {
     this.#isZip = isZip ?? false;
     if (isZip) this.#try();
     else if (isZip === null) this.#stop("stopped", UNREADABLE);
-    else this.#stop("refused", `${this.#file.name} is not a ZIP file, or not all of one; give the scanned pages as one ZIP`);
+    else this.#stop("refused", say("{name} is not a ZIP file, or not all of one; give the scanned pages as one ZIP", this.#file));
   }
 
   #try() {
@@ -205,7 +206,7 @@ export class BatchUpload {
   /** Break off a connection that is dead without saying so, as after a laptop's sleep. */
   #look() {
     const longest = this.offset === this.size ? this.#timing.unanswered : this.#timing.stalled;
-    if (performance.now() - this.#movedAt > longest) this.#retry("Nothing moves any more");
+    if (performance.now() - this.#movedAt > longest) this.#retry(say("Nothing moves any more"));
   }
 
   async #arrive() {
@@ -291,7 +292,7 @@ function refusalOf({ originalResponse: answer }) {
   } catch {
     // A proxy's own page, or the empty body of a HEAD.
   }
-  const { code = null, detail = SENTENCES[status] ?? (status ? `The server answered ${status}` : LOST) } = told;
+  const { code = null, detail = SENTENCES[status] ?? (status ? say("The server answered {status}", { status }) : LOST) } = told;
   return { status, code, detail: status === 401 ? SENTENCES[401] : detail };
 }
 
@@ -303,8 +304,11 @@ function isPassing(status, code) {
 /** Return what is to be said of other batches with the same bytes, the latest of `same` first. */
 function sentenceOfSame([latest, ...others]) {
   if (!latest) return "";
-  const more = others.length ? ` and ${others.length} more` : "";
-  return `This ZIP was uploaded before, as “${latest.name}”${more}: both stay, so delete the one that you do not want`;
+  if (others.length === 0) {
+    return say("This ZIP was uploaded before, as “{name}”: both stay, so delete the one that you do not want", latest);
+  }
+  const told = { name: latest.name, count: others.length };
+  return say("This ZIP was uploaded before, as “{name}” and {count} more: all stay, so delete those that you do not want", told);
 }
 
 /** Return whether the end of a ZIP's directory is where it has to be; only the last 64 KB of `file` are read. */
