@@ -16,16 +16,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from batches.errors import BatchNotFound, CorrectionConflict, CorrectionRefused, Disagreement, WrongState
-from batches.models import Batch, Correction, Sheet, SheetStatus
+from batches.models import WAITING, Batch, Correction, Sheet, SheetStatus
 from batches.said import Decision, History, Said
 from batches.sheet_values import SheetValues
 from batches.targets import Target
 from omr.template import Template, parse_template
 
 logger = structlog.get_logger(__name__)
-
-WAITING = (SheetStatus.REVIEW, SheetStatus.UNREADABLE)
-"""Of a sheet that waits for a person."""
 
 
 def correct_sheet(

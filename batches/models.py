@@ -475,6 +475,10 @@ class SheetStatus(models.TextChoices):
     UNREADABLE = "unreadable"
 
 
+WAITING = (SheetStatus.REVIEW, SheetStatus.UNREADABLE)
+"""Of a sheet that waits for a person."""
+
+
 class Sheet(models.Model):
     """What one candidate filled in."""
 

@@ -11,8 +11,7 @@ from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from batches.corrections import WAITING
-from batches.models import Answer, Batch, Correction, CoverGroup, Sheet
+from batches.models import WAITING, Answer, Batch, Correction, CoverGroup, Sheet
 from batches.readings import fit_of
 from batches.said import Decision, History
 from batches.sheet_values import SheetValues

@@ -72,7 +72,7 @@ class TableView(WithTicket):
             raise WrongState(f"The batch is {batch.status}; its results are there once the database is loaded")
         tables = ResultTables.of(batch.pk, parse_template(batch.template.document))
         lines = self.lines(tables, batch, wanted_group(request, batch))
-        excel = request.query_params.get("excel", "") in ("1", "true", "yes")
+        excel = is_for_excel(request)
         response = CsvResponse(write_csv(lines, for_excel=excel), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = content_disposition_header(True, f"{batch.name}-{self.table}.csv") or ""
         response["X-Accel-Buffering"] = "no"
@@ -168,6 +168,11 @@ def sheet_line(sheet: Sheet) -> SheetLine:
         multiple=sheet.multiple,
         doubtful=sheet.doubtful,
     )
+
+
+def is_for_excel(request: Request) -> bool:
+    """Return whether ``request`` asks for files that spreadsheets open."""
+    return request.query_params.get("excel", "") in ("1", "true", "yes")
 
 
 def write_csv(lines: Iterable[Cells], *, for_excel: bool) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from batches.api.authentication import WithTicket
 from batches.api.completeness import CompletenessDetail, describe
-from batches.api.downloads import CsvResponse, write_csv
+from batches.api.downloads import CsvResponse, is_for_excel, write_csv
 from batches.completeness import Completeness, SeenSheet, check_completeness
 from batches.errors import WrongState
 from batches.expected import MOST_LIST_BYTES, expect_candidates
@@ -98,7 +98,7 @@ class CompletenessCsvView(WithTicket):
         expected = find_list(batch)
         if not batch.has_results:
             raise WrongState(f"The batch is {batch.status}; it is compared once the database is loaded")
-        excel = request.query_params.get("excel", "") in ("1", "true", "yes")
+        excel = is_for_excel(request)
         content = write_csv(findings(check_completeness(batch, expected)), for_excel=excel)
         response = CsvResponse(content, content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = content_disposition_header(True, f"{batch.name}-completeness.csv") or ""

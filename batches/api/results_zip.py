@@ -21,6 +21,7 @@ from batches.api.downloads import (
     ResponsesCsvView,
     SheetsCsvView,
     TableView,
+    is_for_excel,
     write_csv,
 )
 from batches.errors import WrongState
@@ -58,7 +59,7 @@ class ResultsZipView(APIView):
         for batch in batches:
             if not batch.has_results:
                 raise WrongState(f"{batch} is {batch.status}: it has no results yet; leave it out")
-        excel = request.query_params.get("excel", "") in ("1", "true", "yes")
+        excel = is_for_excel(request)
         files = (file for batch in batches for file in _files(batch, for_excel=excel))
         response = CsvResponse(write_zip(files), content_type="application/zip")
         name = f"{batches[0].name}.zip" if len(batches) == 1 else f"results-{len(batches)}-batches.zip"

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from batches.api.downloads import CsvResponse, read_sheets_and_answers, write_csv
+from batches.api.downloads import CsvResponse, is_for_excel, read_sheets_and_answers, write_csv
 from batches.api.sheets import GROUP, wanted_group
 from batches.errors import WrongState
 from batches.models import SheetTemplate
@@ -62,7 +62,7 @@ class ScoresView(APIView):
             raise WrongState(f"The batch is {batch.status}; its results are there once the database is loaded")
         table = ScoreTable(ResultTables.of(batch.pk, template), key)
         lines = table.lines(read_sheets_and_answers(batch, wanted_group(request, batch)), Counter())
-        excel = request.query_params.get("excel", "") in ("1", "true", "yes")
+        excel = is_for_excel(request)
         response = CsvResponse(write_csv(lines, for_excel=excel), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = content_disposition_header(True, f"{batch.name}-scores.csv") or ""
         response["X-Accel-Buffering"] = "no"

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
-from batches.models import Batch, SheetStatus
+from batches.models import WAITING, Batch
 from batches.web.words import Words
 
 SHEETS_LOOKED_AT = 2_000
@@ -68,7 +68,7 @@ class Cause:
 def causes(batch: Batch) -> list[Cause]:
     """Return why sheets wait for a person, the most frequent cause first, as far as the first sheets tell it."""
     found: dict[str, Cause] = {}
-    waiting = batch.sheets.filter(status__in=(SheetStatus.REVIEW, SheetStatus.UNREADABLE)).order_by("position")
+    waiting = batch.sheets.filter(status__in=WAITING).order_by("position")
     columns = ("pk", "file_name", "group__code", "number", "error_code", "error_message")
     for row in waiting.values_list(*columns, "review_reasons", "doubtful_fields")[:SHEETS_LOOKED_AT]:
         pk, file_name, group, number, *trouble = row

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count
 
-from batches.models import Batch, CoverGroup, SheetStatus
+from batches.models import WAITING, Batch, CoverGroup
 from batches.tallies import Tally, read_tallies
 from progress.events import ProcessingStage
 
@@ -30,5 +30,5 @@ def group_rows(batch: Batch) -> list[GroupRow]:
 
 def _count_waiting(batch: Batch) -> dict[int, int]:
     """Return for each group, by its key, how many of its sheets wait for a person, if any does."""
-    waiting = batch.sheets.filter(status__in=(SheetStatus.REVIEW, SheetStatus.UNREADABLE)).order_by()
+    waiting = batch.sheets.filter(status__in=WAITING).order_by()
     return dict(waiting.values_list("group").annotate(Count("pk")))

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from batches.completeness import Completeness, check_completeness
 from batches.errors import BatchError
-from batches.models import Answer, AnswerStatus, Batch, CoverGroup, ExpectedCandidates, Sheet, SheetStatus
+from batches.models import WAITING, Answer, AnswerStatus, Batch, CoverGroup, ExpectedCandidates, Sheet, SheetStatus
 from batches.permissions import get_batch_for
 from batches.results import AnswerLine
 from batches.review_queue import WHY
@@ -50,8 +50,6 @@ VERDICT_WORDS: Mapping[str, Words] = {
     Verdict.UNMARKED: _("no answer"),
     Verdict.DOUBTFUL: _("open"),
 }
-
-WAITING = (SheetStatus.REVIEW, SheetStatus.UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
