@@ -19,7 +19,7 @@ from batches.archive import facts_of
 from batches.covers import CODE, NO_COVER, name_pages
 from batches.errors import BatchCancelled, CodesRefused, StorageRefused, StorageUnreachable, WrongState
 from batches.folders import site_folders
-from batches.models import ArchiveKind, Batch, BatchStatus, SheetTemplate
+from batches.models import ArchiveKind, Batch, BatchStatus, Priority, SheetTemplate
 from batches.page_index import read_index
 from batches.reports import ending_report, waiting_report, waits_for
 from batches.sharing import give_defaults
@@ -120,6 +120,21 @@ def _end_if_free(batch: Batch) -> None:
                 end_cancelled(batch)
         finally:
             batch.release_lease(holder)
+
+
+def set_priority(batch: Batch, priority: Priority) -> None:
+    """Change the share of ``batch`` in the workers, and its place in the queue; seen within a second.
+
+    For those who run the site: an owner would always call the own batch the more important one.
+
+    Raises:
+        WrongState: it has ended.
+    """
+    if batch.is_finished:
+        raise WrongState(f"{batch} is {batch.status}: only a batch that waits or is at work has a priority")
+    batch.priority = priority
+    batch.save(update_fields=["priority"])
+    logger.info("priority_set", batch_id=str(batch.pk), priority=priority.label)
 
 
 def end_cancelled(batch: Batch) -> None:

@@ -223,7 +223,10 @@ def _line(message: str) -> str:
 
 
 def _succeeds(arguments: list[str]) -> bool:
-    return subprocess.run(arguments, check=False, stdout=subprocess.DEVNULL, cwd="/").returncode == 0
+    return (
+        subprocess.run(arguments, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/").returncode
+        == 0
+    )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import json
 import signal
 import sqlite3
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +12,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from batches import models, services
@@ -18,10 +20,11 @@ from batches.models import Batch, BatchStatus, Priority, Runner
 from batches.pipeline.lease import Lease
 from batches.pipeline.runner import Runner as BatchRunner
 from batches.pipeline.watching import Watch
+from batches.workers.base import Chunk, Job, Verdicts
 from batches.workers.serial import SerialWorkers
 from progress import log
 from progress.models import ProgressEvent
-from tests.batches.archives import cover, sheet, two_groups
+from tests.batches.archives import a_local_batch, cover, process, sheet, two_groups
 from tests.batches.builders import a_batch
 from tests.pages import a_zip
 from tests.site import Site, wait_until
@@ -191,3 +194,31 @@ def test_a_lease_that_could_not_be_given_back_keeps_nobody_waiting_not_even_this
 
     with Lease(Batch.objects.get(pk=batch.pk)) as lease:
         assert lease.holder != holder
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_priority_that_is_changed_while_the_batch_is_read_counts_from_the_next_chunk_on(tmp_path: Path) -> None:
+    weights: list[int] = []
+
+    class Weighing(SerialWorkers):
+        def run(
+            self, job: Job, chunks: Iterable[Chunk], *, on_wait: Callable[[], None]
+        ) -> Iterator[tuple[Chunk, Verdicts]]:
+            for chunk in chunks:
+                weights.append(chunk.weight)
+                call_command("batches", "prioritize", str(batch.pk), "high")
+                yield from super().run(job, [chunk], on_wait=on_wait)
+
+    batch = a_local_batch(tmp_path, two_groups())
+    process(batch, workers=Weighing())
+
+    assert weights[0] == Priority.NORMAL
+    assert set(weights[1:]) == {Priority.HIGH}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_that_has_ended_has_no_priority_any_more() -> None:
+    batch = a_batch(status=BatchStatus.COMPLETED)
+
+    with pytest.raises(CommandError, match="is completed: only a batch that waits or is at work has a priority"):
+        call_command("batches", "prioritize", str(batch.pk), "high")

@@ -1,4 +1,4 @@
-"""Batches for the shell: list, show, cancel, retry."""
+"""Batches for the shell: list, show, cancel, retry, prioritize."""
 
 import json
 import sys
@@ -13,23 +13,31 @@ from batches.errors import CodesRefused, WrongState
 from batches.management.arguments import FAILED, WRONG_USAGE, cover_code, find_batch, require_database
 from batches.management.display import duration
 from batches.management.output import reader_may_leave
-from batches.models import Batch, BatchStatus
+from batches.models import Batch, BatchStatus, Priority
 
 LISTED = 30
 
 
 class Command(BaseCommand):
-    help = "Lists, shows, cancels or retries batches."
+    help = "Lists, shows, cancels, retries or prioritizes batches."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="list|show|cancel|retry")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="list|show|cancel|retry|prioritize")
         listing = actions.add_parser("list", help="the latest batches")
         listing.add_argument("--status", choices=BatchStatus.values)
-        for name, purpose in (("show", "one batch"), ("cancel", "stop a batch"), ("retry", "queue a failed batch")):
+        purposes = {
+            "show": "one batch",
+            "cancel": "stop a batch",
+            "retry": "queue a failed batch",
+            "prioritize": "give a batch a larger or smaller share of the workers",
+        }
+        for name, purpose in purposes.items():
             action = actions.add_parser(name, help=purpose)
             action.add_argument("batch", metavar="BATCH_ID")
             if name == "show":
                 action.add_argument("--json", action="store_true")
+            if name == "prioritize":
+                action.add_argument("priority", choices=Priority.labels)
             if name == "retry":
                 action.add_argument(
                     "--cover", action="append", default=[], type=cover_code, metavar="FILE=CODE", dest="covers"
@@ -51,6 +59,9 @@ class Command(BaseCommand):
             elif action == "cancel":
                 services.cancel_batch(batch, by=batch.owner)
                 self.stdout.write(f"{batch}: will be cancelled within seconds")
+            elif action == "prioritize":
+                services.set_priority(batch, Priority[options["priority"].upper()])
+                self.stdout.write(f"{batch}: {options['priority']} priority")
             else:
                 services.retry_batch(batch, by=batch.owner, covers=dict(options["covers"]))
                 self.stdout.write(f"{batch}: queued, attempt {batch.attempt}")
@@ -76,6 +87,7 @@ class Command(BaseCommand):
             "archive": batch.archive_path,
             "status": batch.status,
             "stage": batch.stage,
+            "priority": Priority(batch.priority).label,
             "attempt": batch.attempt,
             "sheets": batch.sheet_count,
             "processed": batch.processed_count,
