@@ -169,6 +169,15 @@ class Crew:
             return int(str(count))
         return -1
 
+    def wait_for_line(self, batch: UUID, number: int) -> None:
+        """Return at once when the log of ``batch`` has so many lines; some follow each other within milliseconds."""
+        with self.client.pubsub() as told:
+            told.subscribe(f"batch:{batch}:progress")
+            deadline = time.monotonic() + ROUND_SECONDS
+            while self.told(batch) < number:
+                assert time.monotonic() < deadline, f"line {number} did not come"
+                told.get_message(timeout=1.0)
+
     def last_line(self, batch: UUID) -> str:
         return str(self._log(batch)[-1][2])
 
@@ -253,10 +262,8 @@ def disturbed(crew: Crew, batch: UUID, victim: str, *, seed: int, lines: int) ->
 
     def disturb() -> None:
         chance = random.Random(seed)
-        after = chance.randrange(1, lines)
-        ends = ("completed", "failed", "cancelled")
-        wait_until(lambda: crew.told(batch) >= after or crew.status(batch) in ends, within_seconds=ROUND_SECONDS)
-        time.sleep(chance.uniform(0, LONGEST_PAUSE_SECONDS))
+        crew.wait_for_line(batch, chance.randrange(1, lines))
+        time.sleep(chance.choice((0.0, chance.uniform(0, LONGEST_PAUSE_SECONDS))))
         crew.struck_after = crew.last_line(batch)
         crew.kill(victim, chance)
 
