@@ -20,6 +20,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from progress import sse
+from progress.connections import cut
 from progress.flow import Outlet, Send, outlet_of
 from progress.threads import RequestThreads, Turn, Turns
 
@@ -112,8 +113,19 @@ class StreamingASGIHandler(ASGIHandler):
             await send({"type": "http.response.start", "status": response.status_code, "headers": _headers(response)})
             # The frames alone: a response holds its request, and with it all that the request ever touched.
             send.frames, send.connected = response.frames, response.connected
+        elif response.streaming and isinstance(send, _Exchange):
+            await self._send_whole(response, send)
         else:
             await super().send_response(response, send)
+
+    async def _send_whole(self, response: HttpResponseBase, exchange: _Exchange) -> None:
+        """Send a body that is made while it is sent; one that cannot be made to its end must not look whole."""
+        try:
+            await super().send_response(response, exchange)
+        except Exception:
+            # Not raised: after the first byte daphne would leave the connection open and silent for ever.
+            logger.exception("answer_broken")
+            cut(exchange.send)
 
 
 def _wants_events(scope: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.signals import request_finished
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
 from progress.handler import EventStream, StreamingASGIHandler
@@ -51,6 +51,14 @@ async def stubborn(_request: HttpRequest) -> EventStream:
     return EventStream(frames())
 
 
+async def torn(_request: HttpRequest) -> StreamingHttpResponse:
+    async def parts() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        raise OSError("the database is gone")
+
+    return StreamingHttpResponse(parts())
+
+
 async def plain(_request: HttpRequest) -> HttpResponse:
     return HttpResponse("plain")
 
@@ -70,6 +78,7 @@ urlpatterns = [
     path("broken", broken),
     path("endless", endless),
     path("stubborn", stubborn),
+    path("torn", torn),
     path("plain", plain),
     path("thread", thread),
     path("crowded", crowded),
@@ -86,6 +95,10 @@ class Connection:
         self.sent: list[Mapping[str, Any]] = []
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._inbox.put_nowait({"type": "http.request", "body": b""})
+        self.transport, self.is_cut = self, False  # where uvicorn's own end of a request has it
+
+    def abort(self) -> None:
+        self.is_cut = True
 
     def leave(self) -> None:
         self._inbox.put_nowait({"type": "http.disconnect"})
@@ -115,6 +128,16 @@ async def test_a_stream_that_breaks_ends_where_the_client_sees_it() -> None:
 
     assert [message.get("body") for message in connection.sent[1:]] == [b"first", b""]
     assert connection.sent[-1]["more_body"] is False
+
+
+async def test_an_answer_that_breaks_is_cut_off_and_never_looks_whole() -> None:
+    connection = Connection("torn")
+
+    await connection.serve()
+
+    assert connection.is_cut
+    assert [message.get("body") for message in connection.sent[1:]] == [b"first"]
+    assert connection.sent[-1]["more_body"] is True
 
 
 async def test_the_request_is_over_before_the_body_begins() -> None:
