@@ -24,6 +24,7 @@
     PageUnusable                 a page of which no picture can be made (422), with the code of its PageError
     BatchNotFound                no such batch (404)
     AccessDenied                 it is somebody else's (403)
+    ResultsChanged               a download's connection is cut: it must not look whole
     WrongState                   what was asked cannot be done in this state (409)
     ├── CodesRefused             what was said of covers cannot be so: no such page, no code, a code that is taken
     └── CorrectionConflict       somebody else has corrected it meanwhile; has both values
@@ -153,6 +154,10 @@ class BatchNotFound(Exception):
 
 class AccessDenied(Exception):
     """The batch is somebody else's."""
+
+
+class ResultsChanged(Exception):
+    """The results of a batch became others while they were sent; what was sent is not to be used."""
 
 
 class WrongState(Exception):

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 
 from batches.api.authentication import WithTicket
 from batches.api.sheets import GROUP, wanted_group
-from batches.errors import WrongState
+from batches.errors import ResultsChanged, WrongState
 from batches.models import Answer, Batch, CoverGroup, Sheet
 from batches.permissions import get_batch_for
 from batches.results import AnswerLine, Cells, ResultTables, SheetLine
@@ -112,14 +112,19 @@ def read_sheets(batch: Batch, group: CoverGroup | None) -> Iterator[Sheet]:
     """Give the sheets in the order of the ZIP, some at a time by position.
 
     Each piece is a query of its own, so that a slow download keeps no transaction open.
+
+    Raises:
+        ResultsChanged: the batch was read anew, or deleted, before the last of them was given.
     """
     sheets = batch.sheets.select_related("group").order_by("position").defer("fit")
     if group is not None:
         sheets = sheets.filter(group=group)
-    position = 0
+    missing, position = sheets.count(), 0
     while piece := list(sheets.filter(position__gt=position)[:SHEETS_AT_ONCE]):
         yield from piece
-        position = piece[-1].position
+        position, missing = piece[-1].position, missing - len(piece)
+    if missing or not Batch.objects.filter(pk=batch.pk, attempt=batch.attempt).exists():
+        raise ResultsChanged(f"{batch} was read anew or deleted while its results were sent; fetch them again")
 
 
 def read_sheets_and_answers(batch: Batch, group: CoverGroup | None) -> Iterator[tuple[SheetLine, list[AnswerLine]]]:

@@ -11,7 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from batches.api.downloads import SHEETS_AT_ONCE, CsvResponse, write_csv
-from batches.models import Batch, SheetStatus
+from batches.errors import ResultsChanged
+from batches.models import Batch, BatchStatus, SheetStatus
+from batches.services import delete_batch
 from tests.batches.builders import a_batch, a_read_batch, a_sheet_row, a_user
 
 pytestmark = pytest.mark.django_db
@@ -185,6 +187,24 @@ def test_a_download_begins_before_the_last_sheet_is_read(client: Client) -> None
 
     assert len(asked) - before >= 3  # two more pieces of sheets, and their answers
     assert rest.endswith(b"single\r\n")
+
+
+@pytest.mark.parametrize("happens", ["read anew", "deleted"])
+def test_a_download_does_not_end_as_if_it_were_whole_when_the_batch_goes_meanwhile(
+    client: Client, happens: str
+) -> None:
+    batch = a_read_batch(groups={"1": SHEETS_AT_ONCE + 1})
+    client.force_login(batch.owner)
+    parts = iter(client.get(f"/api/batches/{batch.pk}/results/answers.csv").streaming_content)  # type: ignore[attr-defined]
+    next(parts)
+
+    if happens == "deleted":
+        delete_batch(batch, by=batch.owner)
+    else:
+        batch.begin_attempt({"page_0001.jpg": "-"}, status=BatchStatus.QUEUED)
+
+    with pytest.raises(ResultsChanged, match="fetch them again"):
+        b"".join(parts)
 
 
 async def test_a_server_with_an_event_loop_sends_part_by_part() -> None:
