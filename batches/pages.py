@@ -29,6 +29,7 @@ SHOWN_BY_BROWSERS: Mapping[bytes, str] = {
 """The first bytes of what every browser shows, and its media type. The bytes decide, not a stranger's file name."""
 
 SIGNATURE_BYTES = 8
+MOST_NUMBER_DIGITS = 6  # of a page in its file
 MOST_BYTES_AS_THEY_ARE = 64 * 2**20
 """What is larger the converter reads, which is held to limits: a web process has to live."""
 
@@ -67,7 +68,7 @@ def find_page(batch: Batch, file_name: str) -> Page:
         if file_name in entries:
             return locate_entry(location, entries[file_name])
         member, _, number = file_name.rpartition("#")
-        if member in entries and number.isdecimal():
+        if member in entries and number.isdecimal() and len(number) <= MOST_NUMBER_DIGITS:
             page = locate_entry(location, entries[member])
             return replace(page, number=int(number), pages=max(2, int(number)))
     except (OSError, ArchiveRefused) as error:

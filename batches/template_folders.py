@@ -73,7 +73,7 @@ def take_layout(template: SheetTemplate, content: bytes, *, name: str = "") -> N
     """
     try:
         document = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TemplateError(LAYOUT, f"not readable as JSON ({error})", "give a template.json, or a ZIP") from error
     template.refuse_document(document)
     template.document, template.name = document, name or template.name or template.slug

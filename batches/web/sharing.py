@@ -27,6 +27,8 @@ from batches.web.views import page
 
 GET_AND_POST = ["GET", "HEAD", "POST"]
 
+MOST_KEY_DIGITS = 18
+
 
 @require_http_methods(GET_AND_POST)
 @page
@@ -105,7 +107,7 @@ def _give(request: HttpRequest, whom: Whom, right: Right, give: Callable[[Whom, 
 def _find(named: str) -> Whom | None:
     """Return who is meant by ``user:7`` or ``group:3``."""
     kind, _colon, key = named.partition(":")
-    if not key.isdecimal():
+    if not (key.isdecimal() and len(key) <= MOST_KEY_DIGITS):
         return None
     if kind == "group":
         return Group.objects.filter(pk=key).first()

@@ -39,6 +39,7 @@ def test_a_page_that_the_browser_has_is_not_sent_again(client: Client, batch: Ba
     [
         ({}, 400, "give the name of a page in the ZIP"),
         ({"file": "../../etc/passwd"}, 410, "is not in the ZIP of this batch"),
+        ({"file": "page_1.jpg#" + "9" * 5000}, 410, "is not in the ZIP of this batch"),
     ],
 )
 def test_a_page_that_is_not_there_is_answered_with_a_sentence(

@@ -94,6 +94,7 @@ def test_only_the_owner_and_administrators_share(client: Client, who: str) -> No
     [
         ({"whom": "user:999999", "right": "viewer"}, "not there (any more)"),
         ({"whom": "nonsense", "right": "viewer"}, "not there (any more)"),
+        ({"whom": "user:" + "9" * 5000, "right": "viewer"}, "not there (any more)"),
         ({"whom": "user:{eve}", "right": "owner"}, "Choose what eve may do"),
         ({"whom": "user:{ada}", "right": "viewer"}, "ada owns Mathematics"),
     ],

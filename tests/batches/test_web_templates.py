@@ -76,6 +76,7 @@ def test_a_folder_is_taken_in_as_a_zip_with_all_that_is_in_it(client: Client, tm
         ({"file": a_layout(), "slug": "two words"}, "two words: Enter a valid “slug”"),
         ({"file": a_layout(fieldBlocks={})}, "fieldBlocks: is empty; describe at least one block of bubbles"),
         ({"file": SimpleUploadedFile("x.json", b"{")}, "template.json: not readable as JSON"),
+        ({"file": SimpleUploadedFile("x.json", b"[" * 100_000)}, "template.json: not readable as JSON"),
         ({"file": SimpleUploadedFile("x.zip", b"PK\x03\x04broken")}, "ZIP"),
     ],
 )
