@@ -24,6 +24,9 @@ CHUNKS_AHEAD = 1
 CLOSE_SECONDS = 0.5
 """What workers have at hand takes less; a worker that waits for a Redis that is away does not."""
 
+START_ATTEMPTS = 5
+"""What starts the workers may be killed just when it is asked to, and is started anew; not for ever, though."""
+
 JOBS_MODULE = "batches.workers.jobs"
 
 
@@ -60,20 +63,18 @@ class PoolWorkers:
         """Send chunks as long as it is the line's turn."""
         while (chunk := line.backlog.peek()) and turn.take(chunk):
             line.backlog.pop()
-            future, pool = self._submit(line.job, chunk)
-            line.running[future] = _Attempt(chunk, pool)
+            future = self.submit(line.job, chunk)
+            line.running[future] = chunk
             future.add_done_callback(lambda _: turn.give_back())
             future.add_done_callback(line.news.put)
 
     def _settle(
-        self, line: "_Line", attempt: "_Attempt", future: Future[Verdicts], suspects: list[Chunk]
+        self, line: "_Line", chunk: Chunk, future: Future[Verdicts], suspects: list[Chunk]
     ) -> Iterator[tuple[Chunk, Verdicts]]:
         """Give the verdicts; a chunk whose worker died is tried again, and apart from others if that goes on."""
-        chunk = attempt.chunk
         try:
             verdicts = future.result()
         except BrokenProcessPool:
-            self._replace(attempt.pool)
             line.strikes[chunk.name] += 1
             if line.strikes[chunk.name] >= STRIKES:
                 suspects.append(chunk)
@@ -82,14 +83,17 @@ class PoolWorkers:
         else:
             yield chunk, verdicts
 
-    def _submit(self, job: Job, chunk: Chunk) -> "tuple[Future[Verdicts], _Pool]":
-        while True:
+    def submit(self, job: Job, chunk: Chunk) -> Future[Verdicts]:
+        """Send one chunk to the processes that there are, or to new ones where they are broken."""
+        for _ in range(START_ATTEMPTS):
             with self._lock:
                 pool = self._pool
             try:
-                return pool.submit(job, chunk), pool
-            except BrokenProcessPool:
+                return pool.submit(job, chunk)
+            except BrokenProcessPool as error:
+                broken = error
                 self._replace(pool)
+        raise broken
 
     def _replace(self, broken: "_Pool") -> None:
         """Start a new pool in the place of ``broken``, once, whoever notices first."""
@@ -98,15 +102,9 @@ class PoolWorkers:
                 broken.abandon()
                 self._pool = _Pool(self.width)
 
-    def close(self) -> None:
+    def close(self, *, wait_seconds: float = CLOSE_SECONDS) -> None:
         with self._lock:
-            self._pool.end(wait_seconds=CLOSE_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    chunk: Chunk
-    pool: "_Pool"
+            self._pool.end(wait_seconds=wait_seconds)
 
 
 @dataclass(slots=True)
@@ -115,7 +113,7 @@ class _Line:
 
     job: Job
     backlog: Backlog
-    running: dict[Future[Verdicts], _Attempt] = field(default_factory=dict)
+    running: dict[Future[Verdicts], Chunk] = field(default_factory=dict)
     strikes: Counter[str] = field(default_factory=Counter)  # name of a chunk → how often workers died at it
     news: "SimpleQueue[Future[Verdicts] | None]" = field(default_factory=SimpleQueue)
 
@@ -135,14 +133,14 @@ class _Line:
 
 def _run_alone(job: Job, chunk: Chunk, *, on_wait: Callable[[], None]) -> Iterator[tuple[Chunk, Verdicts]]:
     """Run ``chunk`` in a process of its own; halve it until the page that kills the process is found."""
-    pool = _Pool(1)
+    workers = PoolWorkers(1)
     try:
-        future = pool.submit(job, chunk)
+        future = workers.submit(job, chunk)
         while not wait([future], timeout=WAIT_SECONDS).done:
             on_wait()
         broke = isinstance(future.exception(), BrokenProcessPool)
     finally:
-        pool.end(wait_seconds=0)
+        workers.close(wait_seconds=0)
     if not broke:
         yield chunk, future.result()
     elif len(chunk.pages) == 1:
@@ -163,7 +161,15 @@ class _Pool:
         )
 
     def submit(self, job: Job, chunk: Chunk) -> Future[Verdicts]:
-        return self._executor.submit(_run_job, job, chunk)
+        """Send one chunk.
+
+        Raises:
+            BrokenProcessPool: a process has died, or the one that starts them.
+        """
+        try:
+            return self._executor.submit(_run_job, job, chunk)
+        except (EOFError, OSError) as error:
+            raise BrokenProcessPool(f"no process could be started: {error!r}") from error
 
     def abandon(self) -> None:
         """Let go of processes of which one has died: the executor ends the others."""

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,29 @@ def test_workers_that_are_killed_again_and_again_are_replaced_and_no_page_is_los
 
     assert sorted(done) == list(range(60))
     assert sorted(stored()) == list(range(60))
+
+
+def test_what_starts_the_workers_may_be_killed_as_well(tmp_path: Path, place: Place) -> None:
+    chunks = chunks_of(a_zip(tmp_path / "scans.zip", two_groups()), place)
+    workers, pages = PoolWorkers(2), list[int]()
+    starter = forkserver._forkserver
+    starter.ensure_running()
+
+    def read() -> None:
+        for chunk, _ in workers.run(Job.GATE, chunks, on_wait=nothing):
+            pages.extend(index for index, _ in chunk.pages)
+
+    thread = threading.Thread(target=read)
+    try:
+        os.kill(starter._forkserver_pid, signal.SIGSTOP)
+        thread.start()
+        time.sleep(0.3)  # until it is asked for a process, which it will never start
+        os.kill(starter._forkserver_pid, signal.SIGKILL)
+        thread.join(60)
+    finally:
+        workers.close()
+
+    assert sorted(pages) == [0, 1, 2, 3, 4]
 
 
 def test_two_batches_share_one_pool(tmp_path: Path, place: Place) -> None:
