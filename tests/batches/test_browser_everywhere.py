@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.batches.batch_page import PRELUDE, a_site_for_pages
 from tests.browser import a_browser, a_page
@@ -53,6 +53,11 @@ LOOK_OVER = """async (rules) => {
     const { violations } = await axe.run(document, options);
     const places = (nodes) => nodes.map(({ target }) => target.join(" "));
     return violations.map(({ id, impact, nodes }) => ({ id, impact, where: places(nodes) }));
+}"""
+
+FOCUS = """() => {
+    const { outlineWidth, outlineStyle } = getComputedStyle(document.activeElement);
+    return { at: document.activeElement.outerHTML.slice(0, 80), width: parseFloat(outlineWidth), style: outlineStyle };
 }"""
 
 WIDER = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
@@ -195,6 +200,41 @@ def test_a_page_that_holds_a_script_is_seen_and_the_script_does_not_run(browser:
 
 def test_no_page_keeps_anybody_out_neither_light_nor_dark(seen: Seen) -> None:
     assert seen.barriers == []
+
+
+def test_in_german_a_page_says_nothing_else_and_is_no_wider(browser: Browser, url: str, addresses: list[str]) -> None:
+    results = next(address for address in addresses if address.endswith("/results"))
+    with a_page(browser, viewport=TELEPHONE, locale="de-DE") as page:
+        page.goto(f"{url}/login")
+        page.get_by_label("Benutzername").fill("ada")
+        page.get_by_label("Passwort").fill("correct horse")
+        page.get_by_role("button", name="Anmelden").click()
+        page.wait_for_url(f"{url}/")
+
+        page.goto(url + results)
+
+        expect(page.locator("html")).to_have_attribute("lang", "de")
+        expect(page.get_by_role("heading", name="Ergebnisse von Mathematics")).to_be_visible()
+        expect(page.get_by_role("columnheader", name="Zweifelhaft").first).to_be_visible()
+        assert not page.evaluate(WIDER)
+        page.goto(f"{url}/upload")
+        assert page.evaluate("async () => (await import('/static/words.js')).say('Try now')") == "Jetzt versuchen"
+
+        page.get_by_role("button", name="English").click()
+        expect(page.get_by_role("heading", name="Upload", exact=True)).to_be_visible()
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_whoever_goes_by_keys_sees_where_they_are(browser: Browser, url: str) -> None:
+    with a_page(browser, locale="en") as page:
+        page.goto(f"{url}/login")
+        sign_in(page)
+        page.goto(f"{url}/upload")
+        for _ in range(10):
+            page.keyboard.press("Tab")
+            at = page.evaluate(FOCUS)
+            assert at["width"] >= 2, at
+            assert at["style"] != "none", at
 
 
 def test_no_page_is_wider_than_a_small_telephone(seen: Seen) -> None:
