@@ -365,7 +365,13 @@ class Batch(models.Model):
         """Make a batch ready to go on, with the codes of covers that a person gave.
 
         A code changes which sheets belong together: what was done from there on is done again.
+
+        Raises:
+            WrongState: somebody else made it ready since it was read.
         """
+        ours = Batch.objects.filter(pk=self.pk, attempt=self.attempt).update(attempt=models.F("attempt") + 1)
+        if not ours:
+            raise WrongState(f"{self} goes on already: somebody else said so a moment ago")
         if covers:
             done = [stage for stage in ProcessingStage if self.has_finished(stage)]
             self.finished_stages = [s.value for s in done if s.comes_before(ProcessingStage.ORGANIZING_QR)]
@@ -456,7 +462,7 @@ class CoverGroup(models.Model):
 
     batch = models.ForeignKey(Batch, models.CASCADE, related_name="groups")
     number = models.PositiveIntegerField(help_text="position in the batch, from 1")
-    code = models.CharField(max_length=200, help_text="what the cover's QR code says")
+    code = models.TextField(help_text="what the cover's QR code says; up to 4,296 characters fit into one")
     cover_file_name = models.CharField(max_length=500)
     sheet_count = models.PositiveIntegerField(default=0)
 

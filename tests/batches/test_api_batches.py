@@ -7,6 +7,8 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
+from batches import services
+from batches.errors import WrongState
 from batches.models import Batch, BatchAccess, BatchStatus, Right
 from progress.models import ProgressEvent
 from tests.batches.builders import (
@@ -322,6 +324,19 @@ def test_a_code_for_a_page_that_is_not_there_is_refused_and_not_stored(signed_in
 
 def test_a_batch_that_has_not_failed_cannot_be_retried(signed_in: SignIn) -> None:
     assert signed_in(a_user()).post(f"/api/batches/{a_read_batch().pk}/retry").status_code == 409
+
+
+def test_two_who_retry_at_the_same_moment_begin_one_attempt(tmp_path: Path) -> None:
+    archive = tmp_path / "scans.zip"
+    archive.write_bytes(b"zip")
+    batch = a_failed_batch(archive_path=str(archive), size_bytes=3)
+    same = Batch.objects.get(pk=batch.pk)
+
+    services.retry_batch(batch, by=batch.owner)
+    with pytest.raises(WrongState, match="goes on already"):
+        services.retry_batch(same, by=batch.owner)
+
+    assert Batch.objects.get(pk=batch.pk).attempt == 2
 
 
 @pytest.mark.parametrize("covers", [["page.jpg"], {"page.jpg": ""}, {"page.jpg": {"a": 1}}, {"page.jpg": "x" * 201}])
