@@ -48,6 +48,7 @@ fix: setup
 bench: setup
 	@$(BIN)/python -m benchmarks read --pages 300
 	@$(BIN)/python -m benchmarks pipeline --sheets 1000
+	@$(BIN)/python -m benchmarks scaling --workers 1,2
 	@$(BIN)/python -m benchmarks stress
 	@$(BIN)/python -m benchmarks covers --covers 500
 	@$(BIN)/python -m benchmarks upload --mb 200
