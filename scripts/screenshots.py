@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from demo import free_port, manage
+from demo import DemoFailed, free_port, manage
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from serve import ROOT, running_site
@@ -22,13 +22,15 @@ from serve import ROOT, running_site
 IMAGES = ROOT / "docs" / "images"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 MOST_BYTES = 150 * 1024
-COLOURS = 128
+COMMON, RARE = 192, 64  # colours of a picture
 SHARES = (1, 0.85, 0.7, 0.6, 0.5)  # of a picture of a scan; the first that is small enough is kept
 
 WIDE = {"width": 1280, "height": 800}
 TELEPHONE = {"width": 390, "height": 844}
 PATIENCE_MS = 60_000
 SETTLED_MS = 500
+NEEDS_REVIEW = 3  # the exit code of process_batch
+LOOK_MS = 50
 
 PEOPLE = """
 import os
@@ -63,7 +65,8 @@ def read_batches(folder: Path) -> str:
     manage("shell", "--no-imports", "-c", PEOPLE)
     make_sample(folder, "mathematics", sheets=80, groups=4, damage="harsh")
     make_sample(folder, "physics", sheets=400, groups=5, damage="scan")
-    process(folder, "mathematics", "Mathematics, June").wait()
+    if process(folder, "mathematics", "Mathematics, June").wait() != NEEDS_REVIEW:
+        raise DemoFailed("the sample was not read, or nothing in it is in doubt; what was said stands above")
     code = "from batches.models import *; [print(s.group.code, s.identity['candidate'], sep=',') for s in "
     code += "Sheet.objects.select_related('group').order_by('position') if s.identity.get('candidate', '').isdigit()]"
     rows = manage("shell", "--no-imports", "-c", code).split()
@@ -132,10 +135,19 @@ def shoot(page: Page, name: str) -> None:
         smaller = picture.resize(
             (round(picture.width * share), round(picture.height * share)), Image.Resampling.LANCZOS
         )
-        smaller.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+        in_few_colours(smaller).save(path, optimize=True)
         if path.stat().st_size <= MOST_BYTES:
             break
     print(f"{path.relative_to(ROOT)}  {path.stat().st_size // 1024} KB", flush=True)
+
+
+def in_few_colours(picture: Image.Image) -> Image.Image:
+    """Return ``picture`` in 256 colours: those that cover much of it, and those that are rare but bright, as links."""
+    common = picture.quantize(COMMON, Image.Quantize.MEDIANCUT).getpalette() or []
+    rare = picture.quantize(RARE, Image.Quantize.MAXCOVERAGE).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(common[: 3 * COMMON] + rare[: 3 * RARE])
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def is_live(page: Page) -> bool:
@@ -180,16 +192,22 @@ def pages_of(page: Page, batch: str) -> dict[str, str]:
 
 
 def review_half(page: Page, batch: str) -> None:
-    """Decide half of what is in doubt, as a person does: by the Enter key."""
+    """Decide half of what is in doubt, as a person does: by the Enter key, whenever the page listens."""
     page.goto(f"{batch}/review")
-    left = page.locator("#review-left")
-    page.locator("#desk[aria-busy=false]").wait_for()
-    waiting = int(re.sub(r"\D", "", left.inner_text()))
-    for _ in range(waiting // 2):
+    ready = page.locator("#desk[aria-busy=false]")
+    ready.wait_for()
+    waiting = left(page)
+    for _ in range(5 * waiting):
+        if left(page) <= waiting // 2:
+            return
+        ready.wait_for()
         page.keyboard.press("Enter")
-        page.wait_for_function(
-            "told => document.getElementById('review-left').textContent !== told", arg=left.inner_text()
-        )
+        page.wait_for_timeout(LOOK_MS)
+
+
+def left(page: Page) -> int:
+    """Return how much still waits for a person."""
+    return int(re.sub(r"\D", "", page.locator("#review-left").inner_text()))
 
 
 def expect_candidates(page: Page, batch: str, candidates: str) -> None:
