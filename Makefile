@@ -4,6 +4,8 @@ PYTHON ?= python3
 PORT ?= 8000
 SERVER ?= daphne
 BIN := .venv/bin
+# Half of what the tests do is waiting, for servers, clients and clocks: three of them fill two cores.
+TESTERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
 READY := .venv/.ready
 
 .PHONY: help setup run demo test check fix bench messages screenshots lock soak-kill
@@ -32,7 +34,7 @@ demo: setup
 	@$(BIN)/python scripts/demo.py --port $(PORT) $(if $(ONCE),--once)
 
 test: setup
-	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n $(TESTERS) --dist loadfile $(ARGS)
 
 check: setup
 	@$(BIN)/ruff check .
