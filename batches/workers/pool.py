@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
@@ -26,6 +27,9 @@ CLOSE_SECONDS = 0.5
 
 START_ATTEMPTS = 5
 """What starts the workers may be killed just when it is asked to, and is started anew; not for ever, though."""
+
+START_PAUSE_SECONDS = 0.1
+"""Longer after each attempt: one that was killed takes a moment to be gone."""
 
 JOBS_MODULE = "batches.workers.jobs"
 
@@ -85,7 +89,7 @@ class PoolWorkers:
 
     def submit(self, job: Job, chunk: Chunk) -> Future[Verdicts]:
         """Send one chunk to the processes that there are, or to new ones where they are broken."""
-        for _ in range(START_ATTEMPTS):
+        for attempt in range(START_ATTEMPTS):
             with self._lock:
                 pool = self._pool
             try:
@@ -93,6 +97,7 @@ class PoolWorkers:
             except BrokenProcessPool as error:
                 broken = error
                 self._replace(pool)
+                time.sleep(attempt * START_PAUSE_SECONDS)
         raise broken
 
     def _replace(self, broken: "_Pool") -> None:

@@ -80,6 +80,7 @@ def test_from_the_results_one_comes_to_a_group_to_a_sheet_and_on_by_the_arrow_ke
     expect(page.locator(".questions tbody tr")).to_have_count(150)
     page.locator("code", has_text="149").first.click()
     page.locator("table").first.locator("tbody a").first.click()
+    page.wait_for_load_state("networkidle")
     first = page.locator("h1").inner_text()
 
     page.keyboard.press("ArrowRight")
