@@ -2,6 +2,7 @@
 
 import subprocess
 
+import httpx
 import pytest
 
 from tests.site import Site, wait_until
@@ -44,7 +45,8 @@ def test_a_redis_that_does_not_answer_is_a_fault_with_its_remedy(site: Site) -> 
 
 
 def test_it_prints_the_line_that_opens_the_redis_in_use(site: Site) -> None:
-    with site.serve():
+    with site.serve() as url:
+        httpx.get(f"{url}/readyz", timeout=30)  # now the server uses its Redis; before, it would go with the command
         line = next(line for line in examine(site).stdout.splitlines() if "redis-cli" in line)
 
         answered = subprocess.run([*line.split()[2:], "ping"], capture_output=True, text=True, check=False)

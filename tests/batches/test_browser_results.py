@@ -106,6 +106,7 @@ def test_what_was_read_lies_exactly_on_the_page_and_can_be_taken_off(page: Page)
 
 def test_a_list_dropped_anywhere_on_the_page_is_compared_at_once(page: Page) -> None:
     page.get_by_role("link", name="Completeness").click()
+    page.wait_for_load_state("networkidle")
 
     page.evaluate(DROP)
 
