@@ -7,9 +7,11 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import NotAuthenticated
 
 from batches.api.authentication import identify as identify_asker
 from batches.api.bodies import Scope
+from batches.api.nul import has_nul
 
 
 def check_host(scope: Scope) -> None:
@@ -30,6 +32,8 @@ def identify(scope: Scope) -> User:
     """
     request = _request(scope)
     request.get_host()
+    if has_nul(request):
+        raise NotAuthenticated
     for middleware in (SessionMiddleware, AuthenticationMiddleware):
         middleware(_no_view).process_request(request)
     user = identify_asker(request).user

@@ -22,11 +22,14 @@ View = Callable[..., HttpResponse]
 
 
 def page(view: View) -> View:
-    """Ask who is there, and answer what the permission gate refuses with a page."""
+    """Ask who is there, and answer what the permission gate refuses, and a form that no database takes, with a page."""
 
     @login_required
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if any("\0" in text for name, values in request.POST.lists() for text in (name, *values)):
+            sentence = _("The form has a NUL character in it, which no text has here. Leave it out.")
+            return _refuse(request, 400, _("This cannot be taken"), sentence)
         try:
             return view(request, *args, **kwargs)
         except BatchNotFound:
