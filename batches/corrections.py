@@ -17,12 +17,15 @@ from django.utils import timezone
 
 from batches.errors import BatchNotFound, CorrectionConflict, CorrectionRefused, Disagreement, WrongState
 from batches.models import WAITING, Batch, Correction, Sheet, SheetStatus
-from batches.said import Decision, History, Said
+from batches.said import NOT_APPLIED, Decision, History, Said
 from batches.sheet_values import SheetValues
 from batches.targets import Target
 from omr.template import Template, parse_template
 
 logger = structlog.get_logger(__name__)
+
+BLANK = "blank"
+"""In a sentence, what is written as nothing."""
 
 
 def correct_sheet(
@@ -81,7 +84,8 @@ def take_back(batch: Batch, correction_id: int, *, by: AbstractUser) -> Sheet:
 def reapply(batch: Batch) -> None:
     """Say again, of rows that were just loaded, what people had said of them; counts of ``batch`` are set, not saved.
 
-    Corrections of a page that is no sheet any more stay in the list and do nothing. Can be repeated.
+    Corrections of a page that is no sheet any more stay in the list and do nothing; one that cannot be said of what
+    was read now stays too, and the sheet waits for a person, who is told which it is. Can be repeated.
     """
     template = parse_template(batch.template.document)
     by_sheet: dict[UUID, list[Correction]] = {}
@@ -105,9 +109,12 @@ def _repeat(values: SheetValues, history: History, row: Correction) -> None:
     if is_unreadable and not history.is_typed:
         return  # it could be read when this was said of it: single fields do not make a sheet
     if row.field and row.is_applied:
-        target = values.target(row.field)
-        first = next((earlier.was for earlier in history.of_column(target) if earlier.pk < row.pk), None)
-        row.was = values.say(target, row.after, first=first)  # what was read may be something else now
+        try:
+            target = values.target(row.field)
+            first = next((earlier.was for earlier in history.of_column(target) if earlier.pk < row.pk), None)
+            row.was = values.say(target, row.after, first=first)  # what was read may be something else now
+        except CorrectionRefused as error:
+            row.refuse(str(error))
         row.save(update_fields=["was"])
     elif is_unreadable and row.after == Decision.TYPED:
         values.fill_blank()
@@ -167,7 +174,7 @@ def _refuse_conflicts(
         latest, now = history.latest(target), values.value(target)
         if now != item.saw or (latest.pk if latest else None) != item.seen:
             found.append(_disagreement(item.field, item.saw, now, item.value, latest))
-    if decision and (earlier := history.decision):
+    if decision and (earlier := history.decision) and not history.refused:
         found.append(_disagreement("", earlier.before, earlier.after, decision, earlier))
     if found:
         raise CorrectionConflict(found)
@@ -234,7 +241,7 @@ def _undo(values: SheetValues, history: History, correction: Correction, by: Abs
             for row in list(history.rows):
                 _mark_undone(history, row, by)
             return
-    elif correction.is_applied and (history.is_typed or not is_unreadable):  # otherwise nothing of it is in the rows
+    elif correction.is_in_effect and (history.is_typed or not is_unreadable):  # otherwise nothing of it is in the rows
         if (later := history.later(correction)) is not None:
             yours = correction.before
             raise CorrectionConflict([_disagreement(correction.field, correction.after, later.after, yours, later)])
@@ -251,9 +258,17 @@ def _mark_undone(history: History, row: Correction, by: AbstractUser) -> None:
 
 
 def _save_values(values: SheetValues, history: History) -> None:
-    decision = history.decision
-    touched = any(row.is_applied and (row.field or row is decision) for row in history.rows)
-    values.save(decided=decision is not None, touched=touched)
+    decision, refused = history.decision, history.refused
+    touched = any(row.is_in_effect and (row.field or row is decision) for row in history.rows)
+    others = [reason for reason in values.sheet.review_reasons if reason["code"] != NOT_APPLIED]
+    values.sheet.review_reasons = others + [{"code": NOT_APPLIED, "message": _open_sentence(row)} for row in refused]
+    values.save(decided=decision is not None and not refused, touched=touched)
+
+
+def _open_sentence(row: Correction) -> str:
+    """Return what a person has to know of a correction that could not be said again."""
+    what = f"{row.field}: {row.by_name} corrected {row.before or BLANK} to {row.after or BLANK}"
+    return f"{what}, which cannot be said of what was read now ({row.refusal}); correct it again, or take it back"
 
 
 def _save(batch: Batch, values: SheetValues, history: History, answers_before: int) -> None:

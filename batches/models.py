@@ -580,6 +580,25 @@ class Correction(models.Model):
     def __str__(self) -> str:
         return f"{self.field or 'sheet'}: {self.before} → {self.after}"
 
+    @property
+    def refusal(self) -> str:
+        """Why this could not be said again of what was read later; empty: it could. It changed nothing then."""
+        return str(self.was.get("refusal", ""))
+
+    @property
+    def refused_at(self) -> datetime | None:
+        return datetime.fromisoformat(self.was["refused_at"]) if self.refusal else None
+
+    @property
+    def is_in_effect(self) -> bool:
+        """Whether the rows of the sheet say it."""
+        return self.is_applied and not self.refusal
+
+    def refuse(self, refusal: str) -> None:
+        """Note that this could not be said again; when that was found out stays, if it was known before."""
+        since = self.was["refused_at"] if self.refusal else timezone.now().isoformat()
+        self.was = {"refusal": refusal, "refused_at": since}
+
 
 class ExpectedCandidates(models.Model):
     """Who should have handed in a sheet, group by group, as a list says that came with or after the batch."""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from batches.models import WAITING, Answer, Batch, Correction, CoverGroup, Sheet
 from batches.readings import fit_of
-from batches.said import Decision, History
+from batches.said import NOT_APPLIED, Decision, History
 from batches.sheet_values import SheetValues
 from batches.targets import Target
 from omr.template import Template, parse_template
@@ -117,7 +117,7 @@ class Queue:
         """Return how many things are to be decided, by whomever."""
         rows = self._waiting().values_list("pk", "doubtful_fields", "review_reasons", "error_code")
         return sum(
-            len(fields) + bool((reasons or error) and (pk, bool(error)) not in self._decided)
+            len(fields) + (_is_reopened(reasons) or bool((reasons or error) and (pk, bool(error)) not in self._decided))
             for pk, fields, reasons, error in rows.iterator()
         )
 
@@ -165,7 +165,8 @@ class Queue:
             item = self._field_item(values, history, values.target(name), fit)
             if item is not None:
                 yield item
-        waits = bool(sheet.review_reasons or sheet.error_code) and history.decision is None
+        is_open = bool(sheet.review_reasons or sheet.error_code) and history.decision is None
+        waits = is_open or _is_reopened(sheet.review_reasons)
         if waits or is_asked_for:
             columns = self.template.identity + (self.template.questions if is_asked_for else ())
             known = tuple(_known(values, history, column.name) for column in columns)
@@ -202,6 +203,11 @@ class Queue:
             window=find_window(self.template, fit, printed) if fit else None,
             opinions=tuple(map(_opinion, readings.values())) if is_disputed else (),
         )
+
+
+def _is_reopened(reasons: Iterable[Mapping[str, str]]) -> bool:
+    """Whether something that was said of the sheet could not be said again: no decision from before settles that."""
+    return any(reason["code"] == NOT_APPLIED for reason in reasons)
 
 
 def _opinion(row: Correction) -> Opinion:

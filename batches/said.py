@@ -8,6 +8,9 @@ from batches.models import Correction, Sheet
 from batches.sheet_values import SheetValues
 from batches.targets import Target
 
+NOT_APPLIED = "correction_not_applied"
+"""Code of the reason to look at a sheet of which a correction could not be said again; stable, as all of them."""
+
 
 class Decision(StrEnum):
     """What a person says of a sheet as a whole."""
@@ -40,18 +43,18 @@ class History:
 
     def latest(self, target: Target) -> Correction | None:
         """Return the last correction that changed ``target``."""
-        return next((row for row in reversed(self.rows) if row.is_applied and self._touches(row, target)), None)
+        return next((row for row in reversed(self.rows) if row.is_in_effect and self._touches(row, target)), None)
 
     def later(self, correction: Correction) -> Correction | None:
         """Return a correction of the same field that came after ``correction``."""
         target = self._values.target(correction.field)
-        rows = (row for row in self.rows if row.is_applied and row.pk > correction.pk)
+        rows = (row for row in self.rows if row.is_in_effect and row.pk > correction.pk)
         return next((row for row in rows if self._touches(row, target)), None)
 
     def of_column(self, target: Target) -> list[Correction]:
         """Return what changed the column that ``target`` is in."""
         named = {target.column.name, *target.column.fields}
-        return [row for row in self.rows if row.is_applied and row.field in named]
+        return [row for row in self.rows if row.is_in_effect and row.field in named]
 
     def readings(self, target: Target) -> dict[int | None, Correction]:
         """Return what waits for a second reading of ``target``: person → what they read last."""
@@ -68,6 +71,21 @@ class History:
     def is_typed(self) -> bool:
         """Whether the sheet could not be read, and a person has typed in what is on it."""
         return self.decision is not None and self.decision.after == Decision.TYPED
+
+    @property
+    def refused(self) -> list[Correction]:
+        """What could not be said again of what was read later, and that nobody has settled since.
+
+        It is settled by a correction of the same field or of its whole column, and by a decision of the sheet.
+        """
+        return [row for row in self.rows if row.refusal and not self._is_settled(row)]
+
+    def _is_settled(self, refused: Correction) -> bool:
+        if any(not row.field and refused.refused_at and row.at > refused.refused_at for row in self.rows):
+            return True
+        column = next((c for c in self._values.template.columns if refused.field in (c.name, *c.fields)), None)
+        settling = {refused.field, column.name} if column else {refused.field}
+        return any(row.is_in_effect and row.pk > refused.pk and row.field in settling for row in self.rows)
 
     def _touches(self, row: Correction, target: Target) -> bool:
         return bool(row.field) and self._values.target(row.field).overlaps(target)

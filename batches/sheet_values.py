@@ -16,7 +16,7 @@ from omr.spelling import UNCLEAR, write_identity
 from omr.template import Column, Field, Template
 
 WRITTEN_FIELDS = (
-    *("status", "identity", "doubtful_fields", "marks"),
+    *("status", "identity", "doubtful_fields", "review_reasons", "marks"),
     *("answered", "blank", "multiple", "doubtful"),
 )
 """Columns of a sheet's row that change with what it says."""

@@ -166,11 +166,14 @@ class CorrectionLine(serializers.ModelSerializer[Correction]):
     applied = serializers.BooleanField(
         source="is_applied", read_only=True, help_text="no: it waits until another person reads the same"
     )
+    refusal = serializers.CharField(
+        read_only=True, help_text="why it could not be said again of what was read later; empty: it was"
+    )
     undone_by = serializers.CharField(source="undone_by_name", read_only=True)
 
     class Meta:
         model = Correction
-        fields = ["id", "sheet", "field", "before", "after", "by", "at", "applied", "undone_at", "undone_by"]
+        fields = ["id", "sheet", "field", "before", "after", "by", "at", "applied", "refusal", "undone_at", "undone_by"]
 
 
 class SheetDetail(SheetLine):

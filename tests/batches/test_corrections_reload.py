@@ -12,6 +12,7 @@ from batches.review_queue import Queue
 from batches.said import Decision, Said
 from tests.batches.archives import a_local_batch, cover, doubtful_sheet, process, sheet, white_page
 from tests.batches.builders import a_user
+from tests.batches.test_identity import a_template, coded
 from tests.pages import a_zip
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -135,3 +136,75 @@ def test_a_sheet_that_was_confirmed_and_cannot_be_read_any_more_waits_again(batc
     assert not Answer.objects.filter(batch_id=batch.pk, sheet_id=pk).exists()
     say(batch, pk, decision=Decision.IGNORED)
     assert (sheet_of(batch, "3.jpg").status, Queue(batch, a_user()).count()) == ("reviewed", 2)
+
+
+@pytest.fixture
+def misfit(tmp_path: Path) -> Batch:
+    """A batch of a page that reads well at one time and not at another, and of which more was said each time.
+
+    What was said of one character of the candidate, when its bubbles could be read, has no place in a number that was
+    typed in as a whole and that no bubbles say.
+    """
+    good = {"1.jpg": cover(), "2.jpg": coded("00412345", "00412345", q1="B")}
+    bad = good | {"2.jpg": white_page()}
+    batch = a_local_batch(tmp_path, bad, template=a_template())
+    process(batch)
+    pk = sheet_of(batch, "2.jpg").pk
+    say(batch, pk, Said(field="candidate", value="Z-99", saw=""), decision=Decision.TYPED)
+    read_again_from(batch, good)
+    typed = batch.corrections.get(field="candidate")
+    say(batch, pk, Said(field="candidate1", value="7", saw="0", seen=typed.pk))
+    read_again_from(batch, bad)
+    return batch
+
+
+def read_again_from(batch: Batch, members: dict[str, bytes]) -> None:
+    batch.refresh_from_db()
+    a_zip(batch.archive, members)
+    load_again(batch, finished=())
+
+
+def test_a_correction_that_cannot_be_said_again_is_kept_and_its_sheet_waits_with_before_and_after(
+    misfit: Batch,
+) -> None:
+    row = sheet_of(misfit, "2.jpg")
+    first, decision, refused = misfit.corrections.order_by("pk")
+
+    assert (misfit.status, row.status, row.identity) == ("completed", "unreadable", {"candidate": "Z-99"})
+    assert (misfit.review_count, Queue(misfit, a_user()).count()) == (1, 1)
+    assert [item.waits for item in Queue(misfit, a_user()).items(at_least=1)] == [True]
+    assert [reason["code"] for reason in row.review_reasons] == ["correction_not_applied"]
+    assert row.review_reasons[0]["message"].startswith("candidate1: ada corrected 0 to 7, which cannot be said of")
+    assert row.review_reasons[0]["message"].endswith("correct it again, or take it back")
+    assert (first.refusal, decision.refusal) == ("", "")
+    assert "it is not known what is marked in candidate2" in refused.refusal
+    assert (refused.before, refused.after, refused.undone_at) == ("0", "7", None)
+
+
+@pytest.mark.parametrize("way", ["said of the whole column", "decided anew", "taken back"])
+def test_a_sheet_waits_no_more_once_somebody_has_settled_what_could_not_be_said_again(misfit: Batch, way: str) -> None:
+    pk, refused = sheet_of(misfit, "2.jpg").pk, misfit.corrections.get(field="candidate1")
+    if way == "taken back":
+        take_back(misfit, refused.pk, by=a_user())
+    elif way == "decided anew":
+        say(misfit, pk, decision=Decision.TYPED)
+    else:
+        first = misfit.corrections.get(field="candidate")
+        say(misfit, pk, Said(field="candidate", value="Z-97", saw="Z-99", seen=first.pk))
+    misfit.refresh_from_db()
+
+    def seen() -> tuple[object, ...]:
+        row = sheet_of(misfit, "2.jpg")
+        return row.status, row.review_reasons, misfit.review_count, Queue(misfit, a_user()).count()
+
+    assert seen() == ("reviewed", [], 0, 0)
+    load_again(misfit)
+    assert seen() == ("reviewed", [], 0, 0)
+
+
+def test_a_correction_is_said_again_as_soon_as_it_can_be(misfit: Batch) -> None:
+    read_again_from(misfit, {"1.jpg": cover(), "2.jpg": coded("00412345", "00412345", q1="B")})
+
+    row = sheet_of(misfit, "2.jpg")
+    assert (row.status, row.review_reasons, row.identity) == ("reviewed", [], {"candidate": "70412345"})
+    assert [correction.refusal for correction in misfit.corrections.all()] == ["", "", ""]
