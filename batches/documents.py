@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.db import models
 
+from omr.plain_json import PlainDecoder
+
 if TYPE_CHECKING:
     TextField = models.TextField[Any, Any]
 else:
@@ -32,4 +34,6 @@ class DocumentField(TextField):
         return self.get_prep_value(self.value_from_object(obj))
 
     def formfield(self, **kwargs: Any) -> Any:
-        return super(models.TextField, self).formfield(**{"form_class": forms.JSONField, **kwargs})
+        return super(models.TextField, self).formfield(
+            **{"form_class": forms.JSONField, "decoder": PlainDecoder, **kwargs}
+        )

@@ -1,7 +1,6 @@
 """Sheet templates as folders, on the disk or in a ZIP, and the answer keys that live with them."""
 
 import errno
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ from batches.models import SheetTemplate
 from omr.answer_key import parse_key, read_key
 from omr.errors import TemplateError
 from omr.folders import MOST_FILE_BYTES, read_template_folder
+from omr.plain_json import decode_json
 from omr.scoring import AnswerKey
 from omr.template import Template, parse_template
 
@@ -72,8 +72,8 @@ def take_layout(template: SheetTemplate, content: bytes, *, name: str = "") -> N
         WrongState: batches were made with another layout.
     """
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        document = decode_json(content)
+    except ValueError as error:
         raise TemplateError(LAYOUT, f"not readable as JSON ({error})", "give a template.json, or a ZIP") from error
     template.refuse_document(document)
     template.document, template.name = document, name or template.name or template.slug

@@ -12,6 +12,7 @@ from typing import Any
 
 from omr.errors import TemplateError
 from omr.nodes import Node, shown
+from omr.plain_json import decode_json
 from omr.scoring import AnswerKey, QuestionKey, Scheme
 from omr.template import expand_label
 
@@ -43,9 +44,9 @@ def read_key(path: Path) -> tuple[Any, dict[str, bytes]]:
         TemplateError: the file is not JSON.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = decode_json(path.read_text(encoding="utf-8"))
         beside = {file.name: file.read_bytes() for file in path.parent.glob("*.csv") if _is_named(document, file.name)}
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise TemplateError(path.name, f"not readable as JSON ({error})", "give an evaluation.json") from error
     return document, beside
 

@@ -5,12 +5,12 @@ in Base64, and ``config``, the folder's ``config.json``. So it can be stored and
 """
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
 from omr.errors import TemplateError
 from omr.nodes import Node
+from omr.plain_json import decode_json
 from omr.preprocessors import USUAL_MARKER
 from omr.template import Template, parse_template
 
@@ -58,8 +58,8 @@ def _named_files(step: Node) -> list[Node]:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return decode_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise TemplateError(path.name, f"not readable as JSON ({error})", "give a file of JSON") from error
 
 

@@ -5,7 +5,6 @@ Lengths are in template units: ``pageDimensions`` says how many there are across
 """
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from omr.code_places import CodePlace, parse_candidate_columns, parse_code_place
 from omr.corners import CornerFiducials, parse_fiducials
 from omr.errors import TemplateError
 from omr.nodes import Node, shown
+from omr.plain_json import decode_json
 from omr.preprocessors import Preprocessor, parse_preprocessors
 
 SHIPPED = Path(__file__).parent / "sheets"
@@ -144,7 +144,7 @@ def load_template(path: Path) -> Template:
         TemplateError: the file is not JSON, or not a template.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = decode_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TemplateError(path.name, f"not readable as JSON ({error})", "give a template.json") from error
     return parse_template(document)

@@ -8,12 +8,13 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.exceptions import NotFound
-from rest_framework.parsers import BaseParser, DataAndFiles, JSONParser, MultiPartParser
+from rest_framework.parsers import BaseParser, DataAndFiles, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.validators import UniqueValidator
 from rest_framework.views import APIView
 
+from batches.api.json_bodies import PlainJSONParser
 from batches.api.paging import Pages
 from batches.api.serializers import TemplateDetail, TemplateLine
 from batches.errors import AccessDenied
@@ -40,7 +41,7 @@ class ZipParser(BaseParser):
         return DataAndFiles(context["request"].query_params.copy(), MultiValueDict({"folder": [folder]}))
 
 
-PARSERS = (JSONParser, MultiPartParser, ZipParser)
+PARSERS = (PlainJSONParser, MultiPartParser, ZipParser)
 
 
 class TemplateFolder(serializers.Serializer[SheetTemplate]):

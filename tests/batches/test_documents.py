@@ -1,6 +1,7 @@
 """Templates in the database."""
 
 import pytest
+from django.test import Client
 
 from batches.models import SheetTemplate
 
@@ -24,3 +25,12 @@ def test_the_shipped_templates_are_there_in_the_order_of_their_files() -> None:
 
     assert blocks[0] == "Candidate"
     assert blocks[-1] == "Questions121to150"
+
+
+@pytest.mark.parametrize("given", ["[" * 100_000, '{"half": "\\ud800"}', '{"\\u0000": 1}', f'{{"n": {"9" * 5000}}}'])
+def test_the_admin_s_form_refuses_what_could_not_be_kept(admin_client: Client, given: str) -> None:
+    answer = admin_client.post("/admin/batches/sheettemplate/add/", {"slug": "odd", "name": "Odd", "document": given})
+
+    assert answer.status_code == 200
+    assert "Enter a valid JSON." in answer.content.decode()
+    assert not SheetTemplate.objects.filter(slug="odd").exists()

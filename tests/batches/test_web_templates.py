@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 
 import pypdfium2
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -23,16 +22,6 @@ from tests.pages import STANDARD
 pytestmark = pytest.mark.django_db
 
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-@pytest.fixture
-def editor(client: Client) -> User:
-    """Somebody who may add and change templates, signed in."""
-    user = a_user("editor")
-    wanted = ["add_sheettemplate", "change_sheettemplate"]
-    user.user_permissions.set(Permission.objects.filter(codename__in=wanted))
-    client.force_login(user)
-    return user
 
 
 def a_layout(name: str = "mine.json", **changed: object) -> SimpleUploadedFile:
@@ -77,6 +66,7 @@ def test_a_folder_is_taken_in_as_a_zip_with_all_that_is_in_it(client: Client, tm
         ({"file": a_layout(fieldBlocks={})}, "fieldBlocks: is empty; describe at least one block of bubbles"),
         ({"file": SimpleUploadedFile("x.json", b"{")}, "template.json: not readable as JSON"),
         ({"file": SimpleUploadedFile("x.json", b"[" * 100_000)}, "template.json: not readable as JSON"),
+        ({"file": SimpleUploadedFile("x.json", b'{"a": "\\ud800"}')}, "which cannot be stored; leave it out"),
         ({"file": SimpleUploadedFile("x.zip", b"PK\x03\x04broken")}, "ZIP"),
     ],
 )
