@@ -1,10 +1,13 @@
 """Fixtures of all tests. What a test starts, it stops."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.browser import a_browser, needs_chromium
 from tests.site import Site
 
 
@@ -22,3 +25,11 @@ def site(migrated: Path, tmp_path: Path) -> Site:
     var = tmp_path / "var"
     shutil.copytree(migrated, var, ignore=shutil.ignore_patterns("redis"))
     return Site(var)
+
+
+# Its driver has an event loop running in this thread for as long as it lives, which no other module's tests can bear.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    needs_chromium()
+    with a_browser() as chromium:
+        yield chromium

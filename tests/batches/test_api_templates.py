@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
@@ -34,16 +34,6 @@ from tests.parts import real_scans
 pytestmark = pytest.mark.django_db
 JSON = "application/json"
 ZIP = "application/zip"
-
-
-@pytest.fixture
-def editor(client: Client) -> User:
-    """Somebody who may add and change templates, signed in."""
-    user = a_user("editor")
-    wanted = ["add_sheettemplate", "change_sheettemplate"]
-    user.user_permissions.set(Permission.objects.filter(codename__in=wanted))
-    client.force_login(user)
-    return user
 
 
 def test_everybody_signed_in_reads_templates(client: Client) -> None:

@@ -12,12 +12,11 @@ from tests.batches.batch_page import (
     Watched,
     a_faultless_page,
     a_site_for_pages,
-    an_insider,
     polls,
     requests_of,
     seqs,
 )
-from tests.browser import a_browser, a_page
+from tests.browser import a_page
 from tests.site import Site, wait_until
 
 pytestmark = pytest.mark.browser
@@ -28,24 +27,6 @@ A4_WIDTH_PX = 1240  # at the 150 dpi of the scans in these tests
 @pytest.fixture(scope="module")
 def site(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return a_site_for_pages(migrated, tmp_path_factory.mktemp("batch-page"))
-
-
-@pytest.fixture(scope="module")
-def url(site: Site) -> Iterator[str]:
-    with site.serve("daphne") as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser(site: Site) -> Iterator[Browser]:
-    with a_browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope="module")
-def insider(site: Site) -> Iterator[Insider]:
-    with an_insider(site) as process:
-        yield process
 
 
 @pytest.fixture

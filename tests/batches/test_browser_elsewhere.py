@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import a_browser, a_page, needs_chromium
+from tests.browser import a_page, needs_chromium
 from tests.elsewhere import a_front_end
 from tests.site import Site
 from tests.tus import BYTES, metadata
@@ -140,12 +140,6 @@ def tell(site: Site, code: str) -> None:
 def url(request: pytest.FixtureRequest, site: Site) -> Iterator[str]:
     with site.serve(request.param) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser(site: Site) -> Iterator[Browser]:
-    with a_browser() as chromium:
-        yield chromium
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Every page of the site, one after another in one browser: it loads nothing it should not, and keeps nobody out."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.batches.batch_page import PRELUDE, a_site_for_pages
-from tests.browser import a_browser, a_page
+from tests.browser import a_page
 from tests.clients.node import installed_packages
 from tests.pages import a_cover, a_sheet, a_white_page, a_zip
 from tests.site import Site
@@ -114,18 +113,6 @@ def addresses(site: Site) -> list[str]:
         *(f"/admin/auth/user/{made['ada']}/change/", "/admin/password_change/"),
         "/templates/standard-150/sheet.svg",
     ]
-
-
-@pytest.fixture(scope="module")
-def url(site: Site) -> Iterator[str]:
-    with site.serve("daphne") as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser(site: Site) -> Iterator[Browser]:
-    with a_browser() as chromium:
-        yield chromium
 
 
 @pytest.fixture(scope="module")

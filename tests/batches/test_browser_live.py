@@ -1,6 +1,5 @@
 """The page of a batch while real batches run, and while servers, networks and rights come and go."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,12 @@ from tests.batches.batch_page import (
     Watched,
     a_faultless_page,
     a_site_for_pages,
-    an_insider,
     polls,
     requests_of,
     seqs,
 )
-from tests.browser import a_browser, a_page
-from tests.clients.proxy import Fault, Proxy, a_proxy
+from tests.browser import a_page
+from tests.clients.proxy import Fault, Proxy
 from tests.site import Site
 
 pytestmark = pytest.mark.browser
@@ -40,33 +38,9 @@ def site(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return a_site_for_pages(migrated, tmp_path_factory.mktemp("live"), STREAM_RIGHTS_SECONDS="1")
 
 
-@pytest.fixture(scope="module")
-def url(site: Site) -> Iterator[str]:
-    with site.serve("daphne") as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def insider(site: Site) -> Iterator[Insider]:
-    with an_insider(site) as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def browser(site: Site) -> Iterator[Browser]:
-    with a_browser() as chromium:
-        yield chromium
-
-
 @pytest.fixture
 def watched(insider: Insider) -> Watched:
     return Watched(insider)
-
-
-@pytest.fixture
-def proxy(url: str) -> Iterator[Proxy]:
-    with a_proxy(int(url.rpartition(":")[2])) as proxy:
-        yield proxy
 
 
 def is_finished(page: Page, *, status: str, timeout: int = RUN_MS) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.batches.batch_page import Insider, Watched, a_faultless_page, a_site_for_pages, an_insider, seqs
-from tests.browser import a_browser
+from tests.batches.batch_page import Insider, Watched, a_faultless_page, a_site_for_pages, seqs
 from tests.site import Site
 
 pytestmark = pytest.mark.browser
@@ -26,24 +25,6 @@ WATCH_LONG_TASKS = """() => {
 @pytest.fixture(scope="module")
 def site(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return a_site_for_pages(migrated, tmp_path_factory.mktemp("log"))
-
-
-@pytest.fixture(scope="module")
-def url(site: Site) -> Iterator[str]:
-    with site.serve("daphne") as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def insider(site: Site) -> Iterator[Insider]:
-    with an_insider(site) as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def browser(site: Site) -> Iterator[Browser]:
-    with a_browser() as chromium:
-        yield chromium
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.batches.batch_page import a_faultless_page, a_site_for_pages
-from tests.browser import a_browser
 from tests.site import Site
 
 pytestmark = pytest.mark.browser
@@ -37,18 +36,6 @@ def site(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
     site.manage("make_sample_batch", scans, "--sheets", "4", "--groups", "2", "--truth", truth)
     site.manage("process_batch", scans, "--template", "standard-150", "--name", "Mathematics", "--processes", "1")
     return site
-
-
-@pytest.fixture(scope="module")
-def url(site: Site) -> Iterator[str]:
-    with site.serve("daphne") as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser(site: Site) -> Iterator[Browser]:
-    with a_browser() as chromium:
-        yield chromium
 
 
 @pytest.fixture(scope="module")

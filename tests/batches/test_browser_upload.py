@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from batches.wording import MB
 from tests.batches.archives import cover, sheet
-from tests.browser import a_browser, a_page, needs_chromium
-from tests.clients.proxy import Fault, Proxy, a_proxy
+from tests.browser import a_page, needs_chromium
+from tests.clients.proxy import Fault, Proxy
 from tests.pages import a_zip as a_zip_of
 from tests.site import Site, wait_until
 from tests.tus import a_zip
@@ -37,18 +37,6 @@ def site(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
 def url(site: Site) -> Iterator[str]:
     with site.serve("uvicorn") as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser(site: Site) -> Iterator[Browser]:
-    with a_browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture
-def proxy(url: str) -> Iterator[Proxy]:
-    with a_proxy(int(url.rpartition(":")[2])) as proxy:
-        yield proxy
 
 
 @pytest.fixture(scope="module")

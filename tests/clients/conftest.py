@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
-from tests.browser import a_browser, needs_chromium
 from tests.clients.node import a_workshop, node
 from tests.clients.proxy import Proxy, a_proxy
 from tests.elsewhere import a_front_end
@@ -59,11 +57,3 @@ def proxy(live: Live) -> Iterator[Proxy]:
     """A proxy in front of the site, without a fault yet."""
     with a_proxy(int(live.url.rpartition(":")[2])) as proxy:
         yield proxy
-
-
-# Its driver has an event loop running in this thread for as long as it lives, which no other module's tests can bear.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    needs_chromium()
-    with a_browser() as chromium:
-        yield chromium
