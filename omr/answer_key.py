@@ -3,7 +3,6 @@
 import ast
 import csv
 import io
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
