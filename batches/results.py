@@ -88,7 +88,11 @@ class ResultTables:
         """Return the one line of ``sheet``; an unreadable one has no ``answers`` and empty cells."""
         given = {answer.question: answer.answer for answer in answers}
         chosen = (given.get(number, "") for number in self.questions)
-        return (sheet.group_code, sheet.number, *self._who(sheet), *chosen)
+        return (*self.response_head(sheet), *chosen)
+
+    def response_head(self, sheet: SheetLine) -> Cells:
+        """Return the cells of the line of ``sheet`` before those of its answers."""
+        return (sheet.group_code, sheet.number, *self._who(sheet))
 
     def _who(self, sheet: SheetLine) -> Iterable[str]:
         return (sheet.identity.get(name, "") for name in self.identity)

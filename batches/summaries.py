@@ -61,12 +61,16 @@ class Tally:
     """Counts the answers of a batch on their way out of the reader, so that nobody has to wait for it later."""
 
     def __init__(self) -> None:
-        self._kinds = _Kinds()
+        self._kinds: dict[tuple[int, str, str], int] = {}  # question, status, answer → their number
         self._counts: defaultdict[int, Counter[int]] = defaultdict(Counter)
 
-    def add(self, group: int, answers: Sequence[AnswerLine]) -> None:
-        """Count the answers of one sheet in the group at this place, from 0."""
-        self._counts[group].update(self._kinds.of(answers))
+    def kind(self, answer: AnswerLine) -> int:
+        """Return the number of what is counted together: answers that differ in their confidence alone."""
+        return self._kinds.setdefault((answer.question, answer.status, answer.answer), len(self._kinds))
+
+    def add(self, group: int, kinds: Iterable[int]) -> None:
+        """Count the answers of one sheet, told by their kinds, in the group at this place, from 0."""
+        self._counts[group].update(kinds)
 
     def keep(self, batch: Batch) -> None:
         """Keep the counts for ``batch``, as long as nobody corrects anything."""
@@ -75,38 +79,11 @@ class Tally:
         _keep(fresh, dict.fromkeys(fresh, _state(batch)))
 
     def _group_counts(self, place: int) -> GroupCounts:
-        found: GroupCounts = {}
-        for number, count in self._counts[place].items():
-            question, status, answer = self._kinds.names[number]
+        names, found = list(self._kinds), GroupCounts()
+        for kind, count in self._counts[place].items():
+            question, status, answer = names[kind]
             found.setdefault(str(question), {}).setdefault(status, {})[answer] = count
         return found
-
-
-class _Kinds(dict[int, int]):
-    """Numbers what is counted together: answers to one question that differ in their confidence alone.
-
-    Answers are told apart by identity: the reader makes each distinct one once, and to hash a million takes a second.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[tuple[int, str, str]] = []  # question, status, answer of each number
-        self._numbers: dict[tuple[int, str, str], int] = {}
-        self._answers: dict[int, AnswerLine] = {}  # which also keeps them, so that no identity is given twice
-
-    def of(self, answers: Sequence[AnswerLine]) -> Iterable[int]:
-        """Return the number of each answer."""
-        places = list(map(id, answers))
-        self._answers.update(zip(places, answers, strict=True))
-        return map(self.__getitem__, places)
-
-    def __missing__(self, place: int) -> int:
-        line = self._answers[place]
-        name = (line.question, line.status, line.answer)
-        number = self[place] = self._numbers.setdefault(name, len(self.names))
-        if number == len(self.names):
-            self.names.append(name)
-        return number
 
 
 def _states(batch: Batch, groups: Sequence[CoverGroup]) -> dict[int, str]:
@@ -137,8 +114,9 @@ def _count(batch: Batch, groups: Sequence[int], *, is_all: bool) -> dict[int, Gr
 
 def _keep(counts: Mapping[int, GroupCounts], states: Mapping[int, str]) -> None:
     rows = [GroupSummary(group_id=group, state=states[group], counts=found) for group, found in counts.items()]
+    # One a statement: of several, Django makes arrays for PostgreSQL, and to escape these documents in one costs more.
     GroupSummary.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["group"], update_fields=["state", "counts"]
+        rows, batch_size=1, update_conflicts=True, unique_fields=["group"], update_fields=["state", "counts"]
     )
 
 

@@ -1,9 +1,9 @@
 """From records to results: what one sheet's record says in the words of the result files and the database."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from operator import attrgetter, getitem, itemgetter
+from operator import getitem, itemgetter
 from typing import Generic, TypeVar
 
 from batches.archive import Page
@@ -16,8 +16,8 @@ from batches.workers.identity import ReviewReason
 from batches.workers.records import BLANK, Choice, Form, PageRecord, read_records
 
 T = TypeVar("T")
-
-STATUS_OF = attrgetter("status")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 _Seen = tuple[Choice, int, bool]
 """Of one field: what is marked, confidence in percent, whether it is doubtful."""
@@ -33,8 +33,7 @@ class ReadSheet(Generic[T]):
     error_message: str  # of a page that was set aside
     line: SheetLine
     record: PageRecord
-    answers: Sequence[AnswerLine]  # by question
-    made: Sequence[T]  # of each answer, in the same order, the form that was asked for
+    answers: Sequence[T]  # by question, in the form that was asked for; none of a page that was set aside
 
 
 def read_sheets(workspace: Workspace, form: Form, make: Callable[[AnswerLine], T]) -> Iterator[ReadSheet[T]]:
@@ -52,8 +51,7 @@ def read_sheets(workspace: Workspace, form: Form, make: Callable[[AnswerLine], T
             doubts = suspicion.reasons(sheet, record.error_code)
             reasons = (*form.identity_reasons(settled), *twins.reasons(position), *doubts)
             known = table.of(record)
-            answers, made = zip(*known, strict=True) if known else ((), ())
-            statuses = list(map(STATUS_OF, answers))
+            statuses, answers = zip(*known, strict=True) if known else ((), ())
             line = SheetLine(
                 group_code=plan.groups[sheet.group].code,
                 number=sheet.number,
@@ -74,7 +72,6 @@ def read_sheets(workspace: Workspace, form: Form, make: Callable[[AnswerLine], T
                 line=line,
                 record=record,
                 answers=answers,
-                made=made,
             )
 
 
@@ -91,20 +88,20 @@ def _text(form: Form, position: int, choice: Choice) -> str:
     return "" if choice == BLANK else values[choice]
 
 
-class _Known(dict[tuple[_Seen, ...] | tuple[Choice, int], tuple[AnswerLine, T]]):
-    """The distinct answers to one question, each made when it is first looked up.
+class _Made(dict[K, V]):
+    """Values by key, each made when it is first looked up."""
 
-    By what was seen of each field; of a single one that nobody doubts also, short, by (choice, confidence).
-    """
-
-    def __init__(self, make: Callable[[tuple[_Seen, ...]], tuple[AnswerLine, T]]) -> None:
+    def __init__(self, make: Callable[[K], V]) -> None:
         super().__init__()
         self._make = make
 
-    def __missing__(self, key: tuple[_Seen, ...] | tuple[Choice, int]) -> tuple[AnswerLine, T]:
-        is_short = isinstance(key[-1], int)
-        answer = self[key] = self._make(((*key, False),) if is_short else key)  # type: ignore[arg-type]
-        return answer
+    def __missing__(self, key: K) -> V:
+        value = self[key] = self._make(key)
+        return value
+
+
+_Answer = tuple[str, T]
+"""Its status, and the form that was asked for."""
 
 
 class _AnswerTable(Generic[T]):
@@ -115,35 +112,39 @@ class _AnswerTable(Generic[T]):
 
     def __init__(self, form: Form, make: Callable[[AnswerLine], T]) -> None:
         self._form, self._make = form, make
-        columns = [(column.question or 0, form.positions(column)) for column in form.template.questions]
-        self._positions = [positions for _, positions in columns]
-        self._known = [_Known(partial(self._answer, question, positions)) for question, positions in columns]
-        self._column = {positions[0]: i for i, (_, positions) in enumerate(columns)}
-        is_simple = len(columns) > 1 and all(len(positions) == 1 for _, positions in columns)
+        self._questions = [(column.question or 0, form.positions(column)) for column in form.template.questions]
+        self._column = {positions[0]: i for i, (_, positions) in enumerate(self._questions)}
+        is_simple = len(self._questions) > 1 and all(len(positions) == 1 for _, positions in self._questions)
         self._pick = itemgetter(*self._column) if is_simple else None
+        self._sure = [_Made(partial(self._by_confidence, column)) for column in range(len(self._questions))]
+        self._others = _Made(self._answer)
 
-    def of(self, record: PageRecord) -> list[tuple[AnswerLine, T]]:
+    def of(self, record: PageRecord) -> list[_Answer[T]]:
         """Return the answers of ``record`` by question; none of a page that was set aside."""
         if not record.is_read:
             return []
         if self._pick is None:
-            return [self._look_up(column, record) for column in range(len(self._known))]
+            return [self._look_up(column, record) for column in range(len(self._questions))]
         # Every question is one field, as nearly always, and of nearly all nobody doubts: no Python for each.
-        seen = zip(self._pick(record.choices), self._pick(record.confidences), strict=True)
-        answers = list(map(getitem, self._known, seen))
+        choices, confidences = self._pick(record.choices), self._pick(record.confidences)
+        answers = list(map(getitem, map(getitem, self._sure, choices), confidences))
         for position in record.doubts or ():
             if (column := self._column.get(position)) is not None:
                 answers[column] = self._look_up(column, record)
         return answers
 
-    def _look_up(self, column: int, record: PageRecord) -> tuple[AnswerLine, T]:
-        doubts = record.doubts or {}
-        seen = ((record.choices[p], record.confidences[p], p in doubts) for p in self._positions[column])
-        return self._known[column][tuple(seen)]
+    def _by_confidence(self, column: int, choice: Choice) -> _Made[int, _Answer[T]]:
+        """Return the answers to a question of one field that say ``choice``, and that nobody doubts."""
+        return _Made(lambda confidence: self._answer((column, ((choice, confidence, False),))))
 
-    def _answer(self, question: int, positions: Sequence[int], seen: Sequence[_Seen]) -> tuple[AnswerLine, T]:
-        line = self._line(question, positions, seen)
-        return line, self._make(line)
+    def _look_up(self, column: int, record: PageRecord) -> _Answer[T]:
+        doubts, (_, positions) = record.doubts or {}, self._questions[column]
+        return self._others[column, tuple((record.choices[p], record.confidences[p], p in doubts) for p in positions)]
+
+    def _answer(self, found: tuple[int, tuple[_Seen, ...]]) -> _Answer[T]:
+        column, seen = found
+        line = self._line(*self._questions[column], seen)
+        return line.status, self._make(line)
 
     def _line(self, question: int, positions: Sequence[int], seen: Sequence[_Seen]) -> AnswerLine:
         return AnswerLine(

@@ -104,7 +104,7 @@ def _rows(run: Run, make: Callable[[AnswerLine], T]) -> Rows[T]:
     # The database is asked now and not with the first row: by then the connection is busy with COPY.
     groups = list(run.batch.groups.order_by("number"))
     sheets = enumerate(read_sheets(run.workspace, run.form, make), 1)
-    return ((_sheet(run, groups[sheet.group], position, sheet), sheet.made) for position, sheet in sheets)
+    return ((_sheet(run, groups[sheet.group], position, sheet), sheet.answers) for position, sheet in sheets)
 
 
 def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[T]) -> Sheet:

@@ -1,6 +1,6 @@
 """What was read from a page, as it is put into Redis and into files: one short msgpack array a page."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, BinaryIO
@@ -187,17 +187,17 @@ class Form:
         if not record.is_read:
             return {}
         return {
-            column.name: settle(
-                [
-                    MarkedField(
-                        values=tuple(self._named(p, record.choices[p])), empty_value=self.template.fields[p].empty_value
-                    )
-                    for p in positions
-                ],
-                () if code is None else record.codes[code],
-            )
+            column.name: self._settle(positions, () if code is None else record.codes[code], record.choices)
             for column, positions, code in self._identity
         }
+
+    def _settle(self, positions: Sequence[int], codes: Sequence[str], choices: Sequence[Choice]) -> Settled:
+        """Return what the bubbles at ``positions`` and ``codes`` say together."""
+        marked = [self._named(p, choices[p]) for p in positions]
+        if not codes and all(len(values) == 1 for values in marked):
+            return Settled(value="".join(value for (value,) in marked))  # as of nearly all, and settled soon
+        empty = [self.template.fields[p].empty_value for p in positions]
+        return settle([MarkedField(values=tuple(v), empty_value=e) for v, e in zip(marked, empty, strict=True)], codes)
 
     def needs_review(self, record: PageRecord) -> bool:
         """Return whether a person has to look: unreadable, something doubtful, or it is not clear whose sheet it is."""
