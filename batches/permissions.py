@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.contrib.auth.models import User as SiteUser
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db import IntegrityError, ProgrammingError
 from django.db.models import Q
 
 from batches.errors import AccessDenied, BatchNotFound
@@ -35,6 +36,16 @@ def get_batch_for(
     if not (is_owner(user, batch) if as_owner else may(user, batch, right)):
         raise AccessDenied
     return batch
+
+
+def went_meanwhile(error: Exception, batch_id: UUID | str | None) -> bool:
+    """Return whether ``error`` befell a door because the batch that it had just been given is deleted since."""
+    if not isinstance(error, IntegrityError | ProgrammingError | ObjectDoesNotExist):
+        return False
+    try:
+        return batch_id is not None and not Batch.objects.filter(pk=batch_id).exists()
+    except ValidationError:
+        return False
 
 
 def signed_in(user: User) -> AbstractUser:

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 from django.contrib.auth.models import AbstractUser, User
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from batches import wording
@@ -257,6 +258,8 @@ def delete_batch(batch: Batch, *, by: AbstractUser) -> None:
     _delete_folders(batch)
     with suppress(*AWAY):
         progress_log.forget(batch.pk)
+    if batch.has_results:
+        _withdraw_results(batch)
     # By hand, children first: what cascades would collect every answer in memory.
     delete_answers(batch.pk)
     batch.sheets.all().delete()
@@ -264,6 +267,16 @@ def delete_batch(batch: Batch, *, by: AbstractUser) -> None:
     with transaction.atomic():
         ProgressEvent.objects.filter(batch_id=batch.pk).delete()
         batch.delete()
+
+
+def _withdraw_results(batch: Batch) -> None:
+    """Let nobody begin to read or to correct what is about to go.
+
+    Who is correcting now holds the row, and is waited for. A download sees at its end that the attempt is another one:
+    without its answers it would have looked whole.
+    """
+    gone = {"status": BatchStatus.CANCELLED, "finished_stages": [], "attempt": F("attempt") + 1}
+    Batch.objects.filter(pk=batch.pk).update(**gone)
 
 
 @hurried()

@@ -27,6 +27,7 @@ from batches.errors import (
     StorageUnreachable,
     WrongState,
 )
+from batches.permissions import went_meanwhile
 from omr.errors import TemplateError
 
 API_PREFIX = "/api/"
@@ -55,6 +56,18 @@ def refusal_of(error: Exception) -> Refusal | None:
 
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return the answer to ``error``, or None when it is our own fault (500, and the traceback in the log)."""
+    if went_meanwhile(error, context.get("kwargs", {}).get("batch_id")):
+        error = BatchNotFound()
+    if answer := _answer_ours(error):
+        return answer
+    response = exception_handler(error, context)
+    if response is not None and isinstance(error, APIException):
+        response.data = _body(error)
+    return response
+
+
+def _answer_ours(error: Exception) -> Response | None:
+    """Return the answer to what the work refuses; None for everything else."""
     if isinstance(error, CorrectionConflict):
         return _conflict(error)
     if refusal := refusal_of(error):
@@ -72,10 +85,7 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
             return _refusal(HTTPStatus.BAD_REQUEST, str(error), "correction_refused")
         case TemplateError():
             return _refusal(HTTPStatus.BAD_REQUEST, str(error), "template_invalid")
-    response = exception_handler(error, context)
-    if response is not None and isinstance(error, APIException):
-        response.data = _body(error)
-    return response
+    return None
 
 
 def _refusal(status: HTTPStatus, detail: str, code: str) -> Response:

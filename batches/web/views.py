@@ -6,6 +6,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -14,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from batches import services
 from batches.errors import AccessDenied, BatchNotFound, WrongState
 from batches.models import Batch, Right, SheetTemplate
-from batches.permissions import get_batch_for, signed_in
+from batches.permissions import get_batch_for, signed_in, went_meanwhile
 from batches.web.covers import read_form
 from batches.web.module_words import module_words
 
@@ -32,11 +34,13 @@ def page(view: View) -> View:
             return _refuse(request, 400, _("This cannot be taken"), sentence)
         try:
             return view(request, *args, **kwargs)
-        except BatchNotFound:
-            return _refuse(request, 404, _("Batch not found"), _("There is no such batch, or it was deleted."))
         except AccessDenied:
             sentence = _("This batch is somebody else's; its owner can share it.")
             return _refuse(request, 403, _("Access denied"), sentence)
+        except (BatchNotFound, ObjectDoesNotExist, DatabaseError) as error:
+            if isinstance(error, BatchNotFound) or went_meanwhile(error, kwargs.get("batch_id")):
+                return _refuse(request, 404, _("Batch not found"), _("There is no such batch, or it was deleted."))
+            raise
 
     return guarded
 

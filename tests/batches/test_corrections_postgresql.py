@@ -5,14 +5,16 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from tests.batches.archives import cover, doubtful_sheet
 from tests.batches.postgresql import programs, running_server
 from tests.pages import a_zip
-from tests.site import Site
+from tests.site import Site, wait_until
 
 pytestmark = [
     pytest.mark.postgresql,
@@ -23,6 +25,7 @@ pytestmark = [
 ]
 
 SCREENS = 4
+JSON = {"Content-Type": "application/json"}
 
 
 LOAD_AGAIN = """
@@ -131,3 +134,43 @@ def test_loading_again_keeps_what_people_have_said(office: Site, root: httpx.Cli
     after = root.get(sheet).json()
     assert (after["identity"], after["status"]) == ({"candidate": "70412345"}, before["status"])
     assert (after["answers"], after["corrections"]) == (before["answers"], before["corrections"])
+
+
+def test_an_address_with_a_nul_is_refused_before_the_database_is_asked(root: httpx.Client) -> None:
+    answers = [root.get(f"/api/batches?{name}=%00") for name in ("search", "owner")]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(400, "nul_character")] * 2
+
+
+def test_half_a_letter_comes_to_no_template(root: httpx.Client) -> None:
+    answer = root.put("/api/templates/standard-150", content='{"name": "\\ud800"}', headers=JSON)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+
+
+def test_while_a_batch_is_deleted_its_sheets_are_neither_corrected_nor_downloaded(
+    office: Site, root: httpx.Client, batch_id: str, sheets: list[str]
+) -> None:
+    below = f"/api/batches/{batch_id}"
+    said = {"corrections": [{"field": "q100", "value": "B", "saw": ""}]}
+
+    with ThreadPoolExecutor(1) as other, psycopg.connect(office.environment["DATABASE_URL"]) as reader:
+        reader.execute(
+            "SELECT FROM batches_sheet LIMIT 1 FOR UPDATE"
+        )  # so the deletion stops when the answers are gone
+        deletion = other.submit(root.delete, below)
+        wait_until(lambda: is_waited_for(reader))
+        meanwhile = [root.patch(sheets[-1], json=said), root.get(f"{below}/results/answers.csv")]
+        reader.rollback()
+        assert deletion.result().status_code == 204
+    later = [root.patch(sheets[-1], json=said), root.get(f"{below}/results/answers.csv")]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in meanwhile] == [(409, "wrong_state")] * 2
+    assert [(answer.status_code, answer.json()["code"]) for answer in later] == [(404, "not_found")] * 2
+
+
+def is_waited_for(holder: psycopg.Connection[Any]) -> bool:
+    """Return whether somebody waits for a row that ``holder`` has locked."""
+    asked = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+    row = holder.execute(asked).fetchone()
+    return bool(row and row[0])
