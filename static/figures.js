@@ -15,8 +15,9 @@ export function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** Return `seconds` in words: 0.8 s, 41 s, 2 min 17 s; one that is running is not split finer than a second. */
+/** Return `seconds` in words: < 0.1 s, 0.8 s, 41 s, 2 min 17 s; one that is running is not split finer than a second. */
 export function span(seconds, { isRunning = false } = {}) {
+  if (seconds < 0.1 && !isRunning) return `< ${decimal(0.1, 1)} s`;
   if (seconds < 10 && !isRunning) return `${decimal(seconds, 1)} s`;
   const whole = Math.round(seconds);
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;

@@ -157,7 +157,9 @@ class Row {
     this.find(".go-on").hidden = !["paused", "waiting", "stopped", "elsewhere"].includes(state);
     this.find(".go-on").textContent = state === "waiting" ? say("Try now") : say("Go on");
     const isOpen = state === "ready" || (state === "queued" && this.address === null); // nothing of it has gone out
-    this.find(".remove").hidden = !(isOver || isOpen);
+    // Its batch would not go with it: what has arrived only leads on.
+    this.find(".remove").hidden = state === "done" || !(isOver || isOpen);
+    this.find(".live").classList.toggle("button", state === "done");
     this.find(".confirm").hidden = isOver || isOpen || state === "checking";
     showAll();
   }

@@ -11,7 +11,9 @@ def clock(seconds: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return ``seconds`` in words: 0.8 s, 41 s, 2 min 17 s."""
+    """Return ``seconds`` in words: < 0.1 s, 0.8 s, 41 s, 2 min 17 s."""
+    if seconds < 0.1:
+        return f"< {number_format(0.1, 1)} s"
     if seconds < 10:
         return f"{number_format(round(seconds, 1), 1)} s"
     minutes, second = divmod(round(seconds), 60)

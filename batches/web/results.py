@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from batches.completeness import Completeness, check_completeness
@@ -74,6 +75,7 @@ class ShownAnswer:
 
 
 @require_safe
+@gzip_page
 @page
 def show_results(request: HttpRequest, batch_id: str) -> HttpResponse:
     """Show how a batch was answered: each group, and each question."""
@@ -93,6 +95,7 @@ def show_results(request: HttpRequest, batch_id: str) -> HttpResponse:
 
 
 @require_safe
+@gzip_page
 @page
 def show_group(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """Show how a group was answered, and its sheets."""
@@ -117,6 +120,7 @@ def show_group(request: HttpRequest, batch_id: str, number: int) -> HttpResponse
 
 
 @require_safe
+@gzip_page
 @page
 def show_sheet(request: HttpRequest, batch_id: str, sheet_id: str) -> HttpResponse:
     """Show a sheet: its page with what was read laid over it, its answers and its doubts."""
