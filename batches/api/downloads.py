@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import chain, groupby
 from operator import itemgetter
@@ -33,7 +34,15 @@ ROWS_AT_ONCE = 2_000
 CHUNK_CHARACTERS = 64 * 1024
 """Sent at a time: a hop between threads for each line would cost more than the line."""
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet takes for a formula, wherever it may see a cell begin: it may split at commas too.
+_FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[,;\t\r\n]))([ ]*)(?=[=+\-@＝＋－＠])")
+
+EXCEL = OpenApiParameter(
+    "excel",
+    bool,
+    description="1: for spreadsheets: with a byte order mark and semicolons, and an apostrophe before what they would "
+    "take for a formula. Without it every value is what was read, letter for letter: for programs",
+)
 
 Sheets = Iterable[tuple[SheetLine, list[AnswerLine]]]
 """Sheets in order, each with its answers by question."""
@@ -61,7 +70,7 @@ class TableView(WithTicket):
         raise NotImplementedError
 
     @extend_schema(
-        parameters=[GROUP, OpenApiParameter("excel", bool, description="1: with a byte order mark and semicolons")],
+        parameters=[GROUP, EXCEL],
         responses={(200, "text/csv"): OpenApiTypes.STR},
         tags=["results"],
     )
@@ -181,7 +190,7 @@ def is_for_excel(request: Request) -> bool:
 
 
 def write_csv(lines: Iterable[Cells], *, for_excel: bool) -> Iterator[bytes]:
-    """Give the file in parts: RFC 4180, UTF-8; ``for_excel`` adds a byte order mark and takes semicolons."""
+    """Give the file in parts: RFC 4180, UTF-8, each value as it is; ``for_excel`` see ``EXCEL``."""
     text = io.StringIO("\ufeff" if for_excel else "", newline="")
     text.seek(0, io.SEEK_END)
     write: Callable[[Iterable[object]], object] = csv.writer(text, delimiter=";" if for_excel else ",").writerow
@@ -196,4 +205,4 @@ def write_csv(lines: Iterable[Cells], *, for_excel: bool) -> Iterator[bytes]:
 
 def _disarmed(cell: str | int) -> str | int:
     """Return ``cell`` so that a spreadsheet shows it: a scanned code or a file name may look like a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+    return _FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell

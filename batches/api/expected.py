@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from batches.api.authentication import WithTicket
 from batches.api.completeness import CompletenessDetail, describe
-from batches.api.downloads import CsvResponse, is_for_excel, write_csv
+from batches.api.downloads import EXCEL, CsvResponse, is_for_excel, write_csv
 from batches.completeness import Completeness, SeenSheet, check_completeness
 from batches.errors import WrongState
 from batches.expected import MOST_LIST_BYTES, expect_candidates
@@ -88,7 +88,7 @@ class ExpectedView(APIView):
 
 class CompletenessCsvView(WithTicket):
     @extend_schema(
-        parameters=[OpenApiParameter("excel", bool, description="1: with a byte order mark and semicolons")],
+        parameters=[EXCEL],
         responses={(200, CSV_TYPE): OpenApiTypes.STR},
         tags=["results"],
     )

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from batches.api.downloads import (
     CHUNK_CHARACTERS,
+    EXCEL,
     AnswersCsvView,
     CsvResponse,
     ResponsesCsvView,
@@ -45,7 +46,7 @@ class ResultsZipView(APIView):
     @extend_schema(
         parameters=[
             OpenApiParameter("batch", OpenApiTypes.UUID, many=True, required=True, description="100 at most"),
-            OpenApiParameter("excel", bool, description="1: with a byte order mark and semicolons"),
+            EXCEL,
         ],
         responses={(200, "application/zip"): OpenApiTypes.BINARY},
         tags=["results"],

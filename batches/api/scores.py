@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from batches.api.downloads import CsvResponse, is_for_excel, read_sheets_and_answers, write_csv
+from batches.api.downloads import EXCEL, CsvResponse, is_for_excel, read_sheets_and_answers, write_csv
 from batches.api.sheets import GROUP, wanted_group
 from batches.errors import WrongState
 from batches.models import SheetTemplate
@@ -48,7 +48,7 @@ class GivenKey(serializers.Serializer[AnswerKey]):
 
 class ScoresView(APIView):
     @extend_schema(
-        request=GivenKey, responses={(200, "text/csv"): OpenApiTypes.STR}, parameters=[GROUP], tags=["results"]
+        request=GivenKey, responses={(200, "text/csv"): OpenApiTypes.STR}, parameters=[GROUP, EXCEL], tags=["results"]
     )
     def post(self, request: Request, batch_id: str) -> HttpResponseBase:
         """Score the sheets by an answer key, as CSV. Doubtful answers leave a score open. Changes and keeps nothing.

@@ -149,11 +149,36 @@ def test_for_excel_there_is_a_byte_order_mark_and_semicolons(client: Client, bat
     assert content.startswith("\ufeffbatch_id;group_code;".encode())
 
 
-def test_what_looks_like_a_formula_is_only_shown_by_a_spreadsheet() -> None:
-    lines = [("=HYPERLINK()", "-1", 7)]
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("=HYPERLINK()", "'=HYPERLINK()"),
+        ("-1", "'-1"),
+        ("+1", "'+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("＝1+1", "'＝1+1"),  # of full width, which some of them take too
+        ("\t=1", "'\t'=1"),
+        (" =1", " '=1"),
+        ("x,=1+1", "x,'=1+1"),  # where the spreadsheet splits at commas, a cell begins here
+        ("x\ty", "x\ty"),
+        ("page-1 (a=b).jpg", "page-1 (a=b).jpg"),
+    ],
+)
+def test_what_looks_like_a_formula_is_only_shown_by_a_spreadsheet(value: str, shown: str) -> None:
+    content = b"".join(write_csv([(value, 7)], for_excel=True)).decode("utf-8-sig")
 
-    assert b"".join(write_csv(lines, for_excel=True)).decode() == "\ufeff'=HYPERLINK();'-1;7\r\n"
-    assert b"".join(write_csv(lines, for_excel=False)) == b"=HYPERLINK(),-1,7\r\n"
+    assert list(csv.reader(io.StringIO(content, newline=""), delimiter=";")) == [[shown, "7"]]
+
+
+def test_for_programs_every_value_is_what_was_read() -> None:
+    assert b"".join(write_csv([("=HYPERLINK()", "-1", 7)], for_excel=False)) == b"=HYPERLINK(),-1,7\r\n"
+
+
+def test_the_pages_offer_each_file_for_spreadsheets_and_say_which_is_which(client: Client, batch: Batch) -> None:
+    shown = client.get(f"/batches/{batch.pk}/results").content.decode()
+
+    assert all(f"/results/{table}.csv?excel=1" in shown for table in ("sheets", "answers", "responses"))
+    assert "no cell of it is taken for a formula" in shown
 
 
 def test_commas_quotes_and_lines_in_a_value_survive() -> None:
