@@ -7,6 +7,7 @@ for nobody: it may be that of a candidate who is missing.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
@@ -14,6 +15,12 @@ from django.db.models.fields.json import KeyTextTransform
 
 from batches.models import Batch, ExpectedCandidates
 from omr.template import Template, parse_template
+
+MOST_GROUPS_TOLD = 20
+"""Written beside one line: of thousands of sheets under one candidate each would name the groups of all others."""
+
+MORE = "…"
+"""Written behind them where there are more."""
 
 
 class SeenSheet(NamedTuple):
@@ -49,7 +56,11 @@ class Duplicate:
     """A candidate with more sheets than one can have handed in."""
 
     candidate: str
-    sheets: tuple[SeenSheet, ...]
+    sheets: Sequence[SeenSheet]
+
+    def groups_beside(self, sheet: SeenSheet) -> Iterator[str]:
+        """Give the groups of the other sheets, in their order."""
+        return (other.group for other in self.sheets if other is not sheet)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +80,12 @@ class Completeness:
     @property
     def is_complete(self) -> bool:
         return not (self.missing or self.surplus or self.duplicate or self.unidentified)
+
+
+def told_groups(groups: Iterable[str]) -> list[str]:
+    """Return what is written of ``groups``: the first of them, and MORE when there are more."""
+    first = list(islice(groups, MOST_GROUPS_TOLD + 1))
+    return [*first[:MOST_GROUPS_TOLD], MORE] if len(first) > MOST_GROUPS_TOLD else first
 
 
 def check_completeness(batch: Batch, expected: ExpectedCandidates, codes: Sequence[str] | None = None) -> Completeness:
@@ -102,8 +119,8 @@ def compare(
         field=field,
         expected=len(expected),
         found=len(expected) - len(missing),
-        missing=tuple(Missing(group=g, candidate=c, found_in=tuple(elsewhere.get(c, ()))) for g, c in missing),
-        surplus=tuple(Surplus(sheet=s, expected_in=tuple(lacking.get(s.candidate, ()))) for s in strange),
+        missing=tuple(Missing(group=g, candidate=c, found_in=elsewhere.get(c, ())) for g, c in missing),
+        surplus=tuple(Surplus(sheet=s, expected_in=lacking.get(s.candidate, ())) for s in strange),
         duplicate=tuple(_duplicates(told, expected)),
         unidentified=tuple(unidentified),
         absent_groups=tuple(code for code in groups if code not in known),
@@ -124,12 +141,12 @@ def _told(sheets: Iterable[SeenSheet], expected: set[tuple[str, str]]) -> tuple[
     return told, unidentified
 
 
-def _by_candidate(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Return candidate → groups, each once, in order."""
+def _by_candidate(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Return candidate → groups, each once, in order; one tuple for all lines that have it."""
     found: dict[str, dict[str, None]] = {}
     for group, candidate in pairs:
         found.setdefault(candidate, {})[group] = None
-    return {candidate: list(groups) for candidate, groups in found.items()}
+    return {candidate: tuple(groups) for candidate, groups in found.items()}
 
 
 def _duplicates(told: Iterable[SeenSheet], expected: set[tuple[str, str]]) -> Iterator[Duplicate]:

@@ -5,11 +5,13 @@ from typing import Any
 
 from rest_framework import serializers
 
-from batches.completeness import SeenSheet, check_completeness
+from batches.completeness import MORE, MOST_GROUPS_TOLD, SeenSheet, check_completeness, told_groups
 from batches.models import Batch, ExpectedCandidates
 
 MOST_TOLD = 1_000
 """Of each kind in a batch's detail; a list of another exam would bring thousands. ``/expected`` tells all."""
+
+SOME = f"; the first {MOST_GROUPS_TOLD}, and {MORE} when there are more"
 
 
 class SeenSheetLine(serializers.Serializer[SeenSheet]):
@@ -22,23 +24,28 @@ class SeenSheetLine(serializers.Serializer[SeenSheet]):
     candidate = serializers.CharField(help_text="empty: it does not say")
 
 
+class ToldGroups(serializers.ListField):
+    """Codes of groups: the first of them, and … when there are more."""
+
+    child = serializers.CharField()
+
+    def to_representation(self, data: Sequence[str]) -> list[str]:
+        return told_groups(data)
+
+
 class MissingLine(serializers.Serializer[Any]):
     """Somebody who is expected in a group and has no sheet there."""
 
     group = serializers.CharField()
     candidate = serializers.CharField()
-    found_in = serializers.ListField(
-        child=serializers.CharField(), help_text="groups with a sheet of theirs that is not expected there"
-    )
+    found_in = ToldGroups(help_text=f"groups with a sheet of theirs that is not expected there{SOME}")
 
 
 class SurplusLine(serializers.Serializer[Any]):
     """A sheet in a group where its candidate is not expected."""
 
     sheet = SeenSheetLine()
-    expected_in = serializers.ListField(
-        child=serializers.CharField(), help_text="groups in which the candidate is missing"
-    )
+    expected_in = ToldGroups(help_text=f"groups in which the candidate is missing{SOME}")
 
 
 class DuplicateLine(serializers.Serializer[Any]):

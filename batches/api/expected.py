@@ -1,6 +1,6 @@
 """The list of expected candidates of a batch, and how the batch stands beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from batches.api.authentication import WithTicket
 from batches.api.completeness import CompletenessDetail, describe
 from batches.api.downloads import EXCEL, CsvResponse, is_for_excel, write_csv
-from batches.completeness import Completeness, SeenSheet, check_completeness
+from batches.completeness import Completeness, SeenSheet, check_completeness, told_groups
 from batches.errors import WrongState
 from batches.expected import MOST_LIST_BYTES, expect_candidates
 from batches.models import Batch, ExpectedCandidates, Right
@@ -121,14 +121,18 @@ def findings(result: Completeness) -> Iterator[Cells]:
     """Give the lines of completeness.csv, the header first."""
     yield ("finding", "group_code", result.field, "sheet_number", "file_name", "other_groups")
     for gone in result.missing:
-        yield ("missing", gone.group, gone.candidate, "", "", " ".join(gone.found_in))
+        yield ("missing", gone.group, gone.candidate, "", "", _told(gone.found_in))
     for strange in result.surplus:
-        yield ("surplus", *_sheet_cells(strange.sheet), " ".join(strange.expected_in))
+        yield ("surplus", *_sheet_cells(strange.sheet), _told(strange.expected_in))
     for twice in result.duplicate:
         for sheet in twice.sheets:
-            yield ("duplicate", *_sheet_cells(sheet), " ".join(s.group for s in twice.sheets if s is not sheet))
+            yield ("duplicate", *_sheet_cells(sheet), _told(twice.groups_beside(sheet)))
     for unknown in result.unidentified:
         yield ("unidentified", *_sheet_cells(unknown), "")
+
+
+def _told(groups: Iterable[str]) -> str:
+    return " ".join(told_groups(groups))
 
 
 def _sheet_cells(sheet: SeenSheet) -> Cells:

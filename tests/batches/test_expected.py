@@ -2,13 +2,17 @@
 
 import copy
 import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batches.completeness import Completeness, SeenSheet, compare
+from batches.api.expected import findings
+from batches.completeness import MOST_GROUPS_TOLD, Completeness, SeenSheet, compare
 from batches.errors import ListRefused
 from batches.expected import PROBLEMS_TOLD, parse_list
 from omr.template import Template, parse_template
@@ -252,3 +256,31 @@ def test_groups_without_a_cover_and_covers_without_a_list_are_told() -> None:
 
     assert result.absent_groups == ("C",)
     assert result.unknown_groups == ("B",)
+
+
+class Counted(tuple[SeenSheet, ...]):
+    """Sheets that count how often one of them is looked at."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[SeenSheet]:
+        for sheet in super().__iter__():
+            Counted.looks += 1
+            yield sheet
+
+
+@pytest.mark.parametrize("many", [100, 1000])
+def test_thousands_of_sheets_of_one_candidate_are_told_without_looking_from_each_at_each(
+    monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(Counted, "looks", 0)
+    result = compared({f"L{number}": ["1"] for number in range(many)}, *(f"G{number} 1" for number in range(many + 1)))
+    counted = [replace(twice, sheets=Counted(twice.sheets)) for twice in result.duplicate]
+
+    lines = list(findings(replace(result, duplicate=tuple(counted))))[1:]
+
+    assert Counter(line[0] for line in lines) == {"missing": many, "surplus": many + 1, "duplicate": many + 1}
+    assert Counted.looks <= (MOST_GROUPS_TOLD + 4) * many
+    assert {len(str(line[-1]).split()) for line in lines} == {MOST_GROUPS_TOLD + 1}
+    assert str(lines[-1][-1]).startswith("G0 G1 G2 ")
+    assert str(lines[-1][-1]).endswith(f" G{MOST_GROUPS_TOLD - 1} …")
