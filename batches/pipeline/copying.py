@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
@@ -87,15 +88,23 @@ def attach_partition(batch_id: UUID) -> None:
         cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT of_batch")
 
 
-def copy_rows(model: type[models.Model], rows: Iterable[models.Model]) -> None:
-    """Write ``rows`` of ``model``, every column of them."""
-    fields = model._meta.concrete_fields
-    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
-    kept_as_json = {field.attname for field in fields if isinstance(field, models.JSONField)}
-    names = [(field.attname, field.attname in kept_as_json) for field in fields]
+def write_lines(model: type[models.Model], rows: Iterable[models.Model]) -> str:
+    """Return ``rows`` of ``model``, every column of them, in the text form of COPY. Asks no database."""
+    kept_as_json = {field.attname for field in _columns(model) if isinstance(field, models.JSONField)}
+    names = [(field.attname, field.attname in kept_as_json) for field in _columns(model)]
     lines = ("\t".join([_text(getattr(row, name), as_json=as_json) for name, as_json in names]) for row in rows)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def copy_lines(model: type[models.Model], lines: str) -> None:
+    """Write the ``lines`` into the table of ``model``."""
+    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in _columns(model))
     with connection.cursor() as cursor, cursor.copy(f"COPY {model._meta.db_table} ({columns}) FROM STDIN") as copy:
-        copy.write("".join(f"{line}\n" for line in lines))
+        copy.write(lines)
+
+
+def _columns(model: type[models.Model]) -> "Sequence[models.Field[Any, Any]]":
+    return model._meta.concrete_fields
 
 
 def _text(value: object, *, as_json: bool) -> str:

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 from uuid import UUID
@@ -20,11 +22,17 @@ from batches.results import AnswerLine
 
 T = TypeVar("T")
 
-Rows = Iterator[tuple[Sheet, Sequence[T]]]
-"""Of each sheet its own row, and its answers in the form in which the database takes them."""
+MakeSheet = Callable[[], Sheet]
+"""Makes the row of a sheet. It asks no database, so that this can be done while one is busy with the answers."""
 
-SHEETS_A_COPY = 2000
-"""Between two the batch is asked whether it was cancelled: some tenths of a second."""
+Rows = Iterator[tuple[UUID, MakeSheet, Sequence[T]]]
+"""Of each sheet its id, its own row, and its answers in the form in which the database takes them."""
+
+SHEETS_A_COPY = 4000
+"""Between two the batch is asked whether it was cancelled: half a second."""
+
+SHEETS_WAITING = 20_000
+"""So many have not got their own row yet, 5 KB a sheet."""
 
 SHEETS_AN_INSERT = 500
 SHEETS_SORTED = 20_000
@@ -54,27 +62,43 @@ def _clear(run: Run) -> None:
 
 def _copy(run: Run) -> int:
     """Load everything into PostgreSQL; return the number of answers that were read."""
-    rows, total = _rows(run, copying.pack_answer), 0
+    rows, waiting, total = _rows(run, copying.pack_answer), list[MakeSheet](), 0
     copying.create_partition(run.batch.pk)
     with transaction.atomic():
         copying.empty_partition(run.batch.pk)
         while True:
-            sheets: list[Sheet] = []
+            sheets: list[MakeSheet] = []
             total += copying.copy_answers(run.batch.pk, _noting(sheets, islice(rows, SHEETS_A_COPY)))
+            run.check()
             if not sheets:
                 break
-            copying.copy_rows(Sheet, sheets)
-            run.check()
-        copying.attach_partition(run.batch.pk)
+            waiting += sheets
+            if len(waiting) > SHEETS_WAITING:
+                copying.copy_lines(Sheet, _lines(waiting))
+                waiting.clear()
+        _attach(run, waiting)
         reapply(run.batch)
     return total
 
 
-def _noting(sheets: list[Sheet], rows: Iterable[tuple[Sheet, Sequence[T]]]) -> Iterator[tuple[UUID, Sequence[T]]]:
+def _noting(sheets: list[MakeSheet], rows: Rows[T]) -> Iterator[tuple[UUID, Sequence[T]]]:
     """Give the answers of ``rows`` while they are made, so that the database writes meanwhile; put the sheets aside."""
-    for sheet, answers in rows:
-        sheets.append(sheet)
-        yield sheet.pk, answers
+    for sheet_id, make, answers in rows:
+        sheets.append(make)
+        yield sheet_id, answers
+
+
+def _attach(run: Run, waiting: Sequence[MakeSheet]) -> None:
+    """Let the database index the answers, and make the rows of the sheets meanwhile; then write these."""
+    with ThreadPoolExecutor(1) as aside:
+        # Not sooner: beside COPY, which needs this process too, one would wait for the other at every turn.
+        lines = aside.submit(_lines, waiting)
+        copying.attach_partition(run.batch.pk)
+    copying.copy_lines(Sheet, lines.result())
+
+
+def _lines(sheets: Iterable[MakeSheet]) -> str:
+    return copying.write_lines(Sheet, (make() for make in sheets))
 
 
 def _insert(run: Run) -> int:
@@ -94,23 +118,28 @@ def _insert_sheets(run: Run, rows: Rows[T]) -> list[tuple[UUID, Sequence[T]]]:
     unsorted: list[tuple[UUID, Sequence[T]]] = []
     while portion := list(islice(rows, SHEETS_AN_INSERT)):
         run.check()
-        inserting.insert_rows(Sheet, [sheet for sheet, _ in portion])
-        unsorted += [(sheet.pk, answers) for sheet, answers in portion]
+        inserting.insert_rows(Sheet, [make() for _, make, _ in portion])
+        unsorted += [(sheet_id, answers) for sheet_id, _, answers in portion]
     return unsorted
 
 
 def _rows(run: Run, make: Callable[[AnswerLine], T]) -> Rows[T]:
-    """Give the row of every sheet and its answers, in the order of the batch."""
+    """Give the rows of every sheet, in the order of the batch."""
     # The database is asked now and not with the first row: by then the connection is busy with COPY.
     groups = list(run.batch.groups.order_by("number"))
-    sheets = enumerate(read_sheets(run.workspace, run.form, make), 1)
-    return ((_sheet(run, groups[sheet.group], position, sheet), sheet.answers) for position, sheet in sheets)
+    return _each_row(run, groups, read_sheets(run.workspace, run.form, make))
 
 
-def _sheet(run: Run, group: CoverGroup, position: int, sheet: ReadSheet[T]) -> Sheet:
+def _each_row(run: Run, groups: Sequence[CoverGroup], sheets: Iterable[ReadSheet[T]]) -> Rows[T]:
+    for position, sheet in enumerate(sheets, 1):
+        sheet_id = run.batch.sheet_id(sheet.page.member, sheet.page.number)
+        yield sheet_id, partial(_sheet, run, groups[sheet.group], sheet_id, position, sheet), sheet.answers
+
+
+def _sheet(run: Run, group: CoverGroup, sheet_id: UUID, position: int, sheet: ReadSheet[T]) -> Sheet:
     line, record, doubts = sheet.line, sheet.record, run.form.doubts(sheet.record)
     return Sheet(
-        id=run.batch.sheet_id(sheet.page.member, sheet.page.number),
+        id=sheet_id,
         batch=run.batch,
         group=group,
         number=line.number,

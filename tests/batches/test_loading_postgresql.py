@@ -41,12 +41,12 @@ ODD_SHEET = r"""
 import uuid
 from django.forms.models import model_to_dict
 from batches.models import Batch, Sheet
-from batches.pipeline.copying import copy_rows
+from batches.pipeline.copying import copy_lines, write_lines
 group = Batch.objects.get(name="first").groups.first()
 odd = 'back\\slash \\N tab\t line\nreturn\r "quoted" ü 試'
 given = {"number": 9, "position": 9, "file_name": odd, "status": "unreadable", "error_message": odd}
 sheet = Sheet(id=uuid.uuid4(), batch=group.batch, group=group, **given, identity={odd: odd}, review_reasons=[odd])
-copy_rows(Sheet, [sheet])
+copy_lines(Sheet, write_lines(Sheet, [sheet]))
 assert model_to_dict(Sheet.objects.get(pk=sheet.pk)) == model_to_dict(sheet)
 sheet.delete()
 """
