@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils import translation
 
 from tests.batches.batch_page import Insider, an_insider
 from tests.batches.builders import a_user
@@ -41,3 +42,10 @@ def editor(client: Client) -> User:
     user.user_permissions.set(Permission.objects.filter(codename__in=wanted))
     client.force_login(user)
     return user
+
+
+@pytest.fixture(autouse=True)
+def _english_again() -> Iterator[None]:
+    """A request in another language leaves its thread in it, until the next one says otherwise."""
+    yield
+    translation.deactivate()
