@@ -34,6 +34,7 @@ export class ReviewQueue {
   at = 0;
   left = 0;
   mayCorrect = false;
+  #hasCompany = false; // somebody else was met here
   #after = 0;
   #isRest = false;
   #loading = null;
@@ -77,6 +78,7 @@ export class ReviewQueue {
 
   /** Somebody else is at work just here: go on behind what is loaded, and come back to it at the end. */
   makeRoom() {
+    this.#hasCompany = true;
     const next = this.items.splice(this.at + 1);
     if (next.length) this.#after = Math.max(this.#after, this.sheetOf(next.at(-1)).position);
   }
@@ -102,15 +104,25 @@ export class ReviewQueue {
   }
 
   /**
-   * What a sheet as a whole says may have changed since it was loaded, by this person too.
-   * @returns {Promise<boolean>} whether it is still to be shown
+   * Look once more at the present item, if it may have changed since it was loaded: what a sheet as a whole says, by
+   * this person too; any field, once somebody else was met here.
+   * @returns {Promise<boolean>} whether nothing waits there any more
    */
-  async refresh(item) {
-    const found = await this.#ask(`review?sheet=${item.sheet}`);
+  async isSettled() {
+    const { item } = this;
+    if (item.said || item.isTheirs || (item.field && !this.#hasCompany)) return false;
+    const found = await this.#ask(`review?sheet=${item.sheet}`).catch(() => null);
+    if (found === null) return false; // the server refuses what comes too late
     this.#take(found);
     const fresh = found.items.find((other) => other.field === item.field);
-    Object.assign(item, fresh);
-    return fresh.waits || Boolean(this.sheet);
+    if (fresh) Object.assign(item, fresh);
+    return !(fresh?.waits || this.sheet);
+  }
+
+  /** Leave the present item out for good. */
+  drop() {
+    this.items.splice(this.at, 1);
+    this.left = Math.max(0, this.left - 1);
   }
 
   fetchAhead() {

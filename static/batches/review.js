@@ -1,26 +1,16 @@
 // The review page: shows one thing after the other, takes keys and clicks, and sends what a person says.
 
-import { Typed, commandOf, letterOf } from "./review-keys.js";
+import { button, desk, part, ReviewDesk, tell, warn, word } from "./review-desk.js";
+import { commandOf, letterOf } from "./review-keys.js";
 import { ReviewQueue } from "./review-queue.js";
 import { buildForm, linesOf } from "./review-typing.js";
 
-const page = document.getElementById("review");
-const desk = document.getElementById("desk");
-const part = (id) => document.getElementById(id);
-const words = document.getElementById("words")?.content;
-const word = (name) => words.querySelector(`[data-word="${name}"]`).textContent;
-const button = (act) => desk.querySelector(`[data-act="${act}"]`);
-
-const number = new Intl.NumberFormat(document.documentElement.lang);
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
-
-const { api, group, sheet } = page.dataset;
+const { api, group, sheet } = part("review").dataset;
 const queue = new ReviewQueue(api, { group, sheet, token });
+const shown = new ReviewDesk(queue, { onChoice: choose });
 const decided = []; // by this person on this page, in order
 const began = performance.now();
-let typed = new Typed([]);
-let isWhole = false;
-let isBare = false;
 let busy = 0; // while something is shown or sent, keys are not taken: they would be for what comes after it
 
 async function start() {
@@ -38,137 +28,39 @@ function show() {
 }
 
 async function showNext() {
-  const trouble = await queue.fill().catch((error) => error);
-  if (trouble && !queue.item) return showTrouble();
-  part("review-left").textContent = `${number.format(queue.left)} ${word("left")}`;
+  const trouble = await goOn().catch((error) => error);
+  if (trouble && !queue.item) return warn(word("unreachable"));
   const { item } = queue;
+  shown.showLeft();
   desk.classList.toggle("done", !item);
   part("finished").hidden = Boolean(item);
-  if (!item) return finish();
-  if (!item.field && !item.said && !(await queue.refresh(item))) {
-    queue.at += 1; // somebody else has settled it
-    return showNext();
-  }
-  typed = new Typed(item.options);
-  isWhole = false;
-  part("conflict").hidden = true;
-  showText(item);
-  showChoices(item);
-  showForm(item);
-  look(item);
+  if (!item) return shown.finish(decided.length, (performance.now() - began) / 60_000);
+  shown.show(item);
   queue.fetchAhead();
 }
 
-function showTrouble() {
-  part("conflict").textContent = word("unreachable");
-  part("conflict").hidden = false;
-}
-
-function showText(item) {
-  const { file_name: file, group: code, number: place, identity } = queue.sheetOf(item);
-  part("field").textContent = titleOf(item);
-  const who = Object.entries(identity).map(([name, value]) => `${name} ${value || "–"}`);
-  part("page").textContent = [file, `${word("group")} ${code}`, `${word("sheet")} ${place}`, ...who].join(" · ");
-  part("why").textContent = item.waits ? item.sentence : word("nothingWaits");
-  part("read").textContent = item.field ? item.said?.value || item.value || word("blank") : "";
-  part("read-word").textContent = word(item.said || item.isTheirs ? "now" : "read");
-  part("read").parentElement.hidden = !item.field;
-  part("opinions").hidden = item.opinions.length === 0;
-  part("opinions").replaceChildren(...item.opinions.map(({ by, value }) => line(`${by}: ${value || word("blank")}`)));
-  part("window").setAttribute("aria-label", `${titleOf(item)}, ${file}`);
-}
-
-function titleOf(item) {
-  const question = /^q(\d+)$/.exec(item.field);
-  if (question) return `${word("question")} ${question[1]}`;
-  return item.field || word(isUnreadable(item) ? "unreadable" : "whole");
-}
-
-function line(text) {
-  return Object.assign(document.createElement("li"), { textContent: text });
-}
-
-function isUnreadable(item) {
-  return !item.field && queue.sheetOf(item).status === "unreadable";
-}
-
-function showChoices(item) {
-  const buttons = item.options.map((option) => {
-    const made = Object.assign(document.createElement("button"), { type: "button", textContent: option });
-    made.className = "choice";
-    made.addEventListener("click", (event) => choose({ letter: option, joins: event.shiftKey }));
-    return made;
-  });
-  part("choices").replaceChildren(...buttons);
-  showTyped();
-}
-
-function showTyped() {
-  const { item } = queue;
-  const now = typed.isEmpty ? (item.said?.value ?? item.value) : typed.value;
-  for (const made of part("choices").children) made.ariaPressed = String(now.includes(made.textContent));
-  part("typed-so-far").hidden = typed.isEmpty;
-  part("typed-so-far").textContent = `${word("several")} ${typed.value || typed.begun}`;
-}
-
-function showForm(item) {
-  const isOpen = !item.field && !isUnreadable(item);
-  desk.querySelector(".help").hidden = !item.field;
-  const form = part("typing");
-  form.hidden = !isOpen;
-  if (isOpen) buildForm(form, item.waits ? queue.form.filter(isIdentity) : queue.form, item.known);
-  else form.replaceChildren();
-  part("accept-word").textContent = word(item.field ? "accept" : "confirm");
-  part("blank-word").textContent = word(item.field ? "blankVerb" : "ignore");
-  button("accept").hidden = isUnreadable(item);
-  button("blank").hidden = isOpen;
-  button("type").hidden = Boolean(item.field) || (isOpen && !item.waits);
-  button("turn").hidden = !isUnreadable(item);
-  button("page").hidden = !item.field;
-  button("overlay").hidden = isUnreadable(item);
-}
-
-function isIdentity({ name }) {
-  return !/^q\d+$/.test(name);
-}
-
-function look(item) {
-  const scan = queue.sheetOf(item);
-  part("window").rings = !isBare;
-  const whole = scan.window && { ...scan.window, frame: item.field ? item.window.frame : null, isAll: true };
-  part("window").show(scan, isWhole || !item.field ? whole : item.window);
-}
-
-function finish() {
-  const minutes = (performance.now() - began) / 60_000;
-  const rate = decided.length / Math.max(minutes, 1 / 60);
-  const pace = decided.length > 1 ? ` · ${number.format(Math.round(rate))} ${word("aMinute")}` : "";
-  part("tally").textContent = `${number.format(decided.length)} ${word("decided")}${pace}`;
-  part("finished").querySelector("a").focus();
-}
-
-function tell(text) {
-  part("said").textContent = text;
+/** Come to what waits next, and pass by what was settled since it was loaded. */
+async function goOn() {
+  await queue.fill();
+  while (queue.item && (await queue.isSettled())) {
+    if (queue.item.field) tell(word("passedBy"));
+    queue.drop();
+    await queue.fill();
+  }
 }
 
 // --- What a person does --------------------------------------------------------------------------------------------
 
 const ACTS = {
   accept: () => accept(),
-  blank: () => (queue.item.field ? say("") : isUnreadable(queue.item) && decide("ignored")),
+  blank: () => (queue.item.field ? say("") : shown.isUnreadable(queue.item) && decide("ignored")),
   type: () => openTyping(),
   turn: () => part("window").turn(),
   back: () => move(-1),
   next: () => skip(),
   undo: () => undo(),
-  page: () => {
-    isWhole = !isWhole;
-    look(queue.item);
-  },
-  overlay: () => {
-    isBare = !isBare;
-    look(queue.item);
-  },
+  page: () => shown.turnWhole(queue.item),
+  overlay: () => shown.turnBare(queue.item),
 };
 
 const LOOKS = ["back", "next", "page", "overlay", "turn"];
@@ -181,44 +73,53 @@ async function act(name) {
 
 function choose(pressed) {
   if (busy || !queue.mayCorrect) return;
-  const outcome = typed.take(pressed);
+  const outcome = shown.typed.take(pressed);
   if (outcome === "unknown") tell(`${word("noSuch")} ${pressed.letter}`);
-  showTyped();
-  if (outcome === "decided") say(typed.value);
+  shown.showTyped(queue.item);
+  if (outcome === "decided") say(shown.typed.value);
 }
 
 function accept() {
   const { item } = queue;
   if (!item.field) return confirm();
   // What somebody else has decided meanwhile needs no second voice.
-  if (typed.isEmpty && item.isTheirs) return skip();
-  return say(typed.isEmpty ? item.value : typed.value);
+  if (shown.typed.isEmpty && item.isTheirs) return skip();
+  return say(shown.typed.isEmpty ? item.value : shown.typed.value);
 }
 
 /** Say of the field before us what it says, and go on. */
 function say(value) {
   const { item } = queue;
-  return send(item, () => queue.say(item, value), `${titleOf(item)}: ${value || word("blank")}`);
+  return send(item, () => queue.say(item, value), `${shown.titleOf(item)}: ${value || word("blank")}`);
 }
 
 function confirm() {
   const { item } = queue;
   const lines = linesOf(part("typing"), item.known);
-  if (isUnreadable(item)) return decide("typed", lines);
+  if (shown.isUnreadable(item)) return decide("typed", lines);
   if (item.waits) return decide("confirmed", lines);
   return lines.length ? decide(undefined, lines) : skip();
 }
 
 function decide(decision, lines = []) {
   const { item } = queue;
-  return send(item, () => queue.decide(item, decision, lines), titleOf(item));
+  return send(item, () => queue.decide(item, decision, lines), shown.titleOf(item));
 }
 
 async function send(item, call, text) {
   const answer = await alone(call);
+  const [other] = answer.conflicts ?? [];
+  // Two who say the same need not be asked once more.
+  if (item.field && other && other.now === other.yours) return agree(item, other);
   if (!answer.ok) return refuse(item, answer);
   decided.push(item);
   tell(`${word(answer.counts ? "settled" : "second")} ${text}`);
+  skip();
+}
+
+function agree(item, { by, now }) {
+  queue.makeRoom();
+  tell(`${by} ${word("agrees")} ${shown.titleOf(item)}: ${now || word("blank")}`);
   skip();
 }
 
@@ -233,17 +134,10 @@ async function alone(call) {
 }
 
 function refuse(item, { status, detail, conflicts }) {
-  const box = part("conflict");
-  if (status === 0) box.textContent = word("unsaved");
-  else if (conflicts.length) {
-    box.textContent = conflicts.map(conflictText).join(" ");
-    queue.makeRoom();
-  }
-  else box.textContent = detail;
-  typed = new Typed(item.options);
-  showText(item);
-  showTyped();
-  box.hidden = false;
+  if (conflicts.length) queue.makeRoom();
+  shown.showAgain(item);
+  if (status === 0) return warn(word("unsaved"));
+  warn(conflicts.length ? conflicts.map(conflictText).join(" ") : detail);
 }
 
 function conflictText({ by, now, yours }) {
@@ -267,7 +161,7 @@ async function undo() {
   decided.pop();
   queue.at = queue.items.indexOf(item);
   await show();
-  if (answer.ok) tell(`${word("undone")} ${titleOf(item)}`);
+  if (answer.ok) tell(`${word("undone")} ${shown.titleOf(item)}`);
   else refuse(item, answer);
 }
 
@@ -275,7 +169,7 @@ function openTyping() {
   const form = part("typing");
   buildForm(form, queue.form, queue.item.known);
   form.hidden = false;
-  if (isUnreadable(queue.item)) part("accept-word").textContent = word("save");
+  if (shown.isUnreadable(queue.item)) part("accept-word").textContent = word("save");
   button("accept").hidden = false;
   form.elements[0]?.focus();
 }

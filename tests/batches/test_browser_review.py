@@ -42,7 +42,7 @@ def a_digit_too_many() -> bytes:
 
 
 def pages() -> dict[str, bytes]:
-    """Three groups, one for each test; every sheet waits for a person."""
+    """Groups, one for each test that changes it; every sheet waits for a person."""
     pair = a_sheet().marked(candidate="00000003", q5="B", q6="B")
     return {
         "page_1.jpg": a_cover("14900113").scanned(dpi=DPI),
@@ -53,6 +53,8 @@ def pages() -> dict[str, bytes]:
         "page_6.jpg": pair.faint(q9="A", q10="D").scanned(dpi=DPI),
         "page_7.jpg": a_cover("14900115").scanned(dpi=DPI),
         "page_8.jpg": a_sheet().marked(candidate="00000004", q5="B").faint(q9="A").scanned(dpi=DPI, tilt_degrees=180),
+        "page_9.jpg": a_cover("14900116").scanned(dpi=DPI),
+        "page_10.jpg": a_sheet().marked(candidate="00000005").faint(q9="A", q10="B", q11="C", q12="D").scanned(dpi=DPI),
     }
 
 
@@ -177,6 +179,24 @@ def test_two_people_at_once_do_not_overwrite_each_other(office: Office) -> None:
         ("q10", "D", "", "ben"),
         ("q10", "", "E", "ada"),
     ]
+
+
+def test_two_who_say_the_same_are_not_asked_again_and_pass_by_what_the_other_has_settled(office: Office) -> None:
+    group = "14900116"
+    with office.at_desk("ada", group) as ada, office.at_desk("ben", group) as ben:
+        press(ada, "Enter", then="Question 10")
+        press(ben, "Enter", then="Question 10")
+        expect(ben.locator("#said")).to_have_text("ada has said the same: Question 9: A")
+        expect(ben.locator("#conflict")).to_be_hidden()
+        press(ada, "Enter", then="Question 11")
+        press(ada, "Enter", then="Question 12")
+
+        press(ben, "ArrowRight", then="Question 12")
+
+        expect(ben.locator("#said")).to_have_text("What others have settled meanwhile is passed by.")
+        said = office.rows(ada, "corrections", group)
+
+    assert [(row["field"], row["by"]) for row in said] == [("q9", "ada"), ("q10", "ada"), ("q11", "ada")]
 
 
 def test_of_corrections_at_the_same_instant_one_is_taken(office: Office) -> None:
