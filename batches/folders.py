@@ -25,6 +25,10 @@ class Folders:
         """Return the folder of a run, which goes with cleanup."""
         return self.var / "work" / str(batch_id)
 
+    def readings(self, batch_id: UUID) -> Path:
+        """Return the folder of what was read, which is there as long as the ZIP is."""
+        return self.var / "readings" / str(batch_id)
+
 
 def site_folders() -> Folders:
     """Return the folders of this site."""

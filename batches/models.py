@@ -59,7 +59,8 @@ class SheetTemplate(models.Model):
             WrongState: batches were made with another layout, and what was read from them would change its meaning.
         """
         parse_template(document)
-        if self.pk and document != self.document and (batches := self.batches.count()):
+        read_with = models.Q(template=self) | models.Q(rereadings__template=self)
+        if self.pk and document != self.document and (batches := Batch.objects.filter(read_with).distinct().count()):
             raise WrongState(
                 f"{batches} batches were made with the template {self.slug}, so its layout cannot change; "
                 "add the new layout under another slug"
@@ -361,10 +362,15 @@ class Batch(models.Model):
         self.archived_at = None
         self.save(update_fields=["archived_at"])
 
-    def begin_attempt(self, covers: Mapping[str, str], *, status: BatchStatus) -> None:
+    def begin_attempt(
+        self, covers: Mapping[str, str], *, status: BatchStatus, again_from: ProcessingStage | None = None
+    ) -> None:
         """Make a batch ready to go on, with the codes of covers that a person gave.
 
         A code changes which sheets belong together: what was done from there on is done again.
+
+        Args:
+            again_from: a stage that is to be done again though nothing is said of covers, and all that come after it.
 
         Raises:
             WrongState: somebody else made it ready since it was read.
@@ -372,9 +378,9 @@ class Batch(models.Model):
         ours = Batch.objects.filter(pk=self.pk, attempt=self.attempt).update(attempt=models.F("attempt") + 1)
         if not ours:
             raise WrongState(f"{self} goes on already: somebody else said so a moment ago")
-        if covers:
+        if first := ProcessingStage.ORGANIZING_QR if covers else again_from:
             done = [stage for stage in ProcessingStage if self.has_finished(stage)]
-            self.finished_stages = [s.value for s in done if s.comes_before(ProcessingStage.ORGANIZING_QR)]
+            self.finished_stages = [stage.value for stage in done if stage.comes_before(first)]
             self.processed_count = self.review_count = self.unreadable_count = self.answer_count = 0
         self.cover_codes = {**self.cover_codes, **covers}
         self.attempt += 1
@@ -598,6 +604,27 @@ class Correction(models.Model):
         """Note that this could not be said again; when that was found out stays, if it was known before."""
         since = self.was["refused_at"] if self.refusal else timezone.now().isoformat()
         self.was = {"refusal": refusal, "refused_at": since}
+
+
+class Rereading(models.Model):
+    """Somebody's wish that a sheet be read with another template than its batch; the last one of a sheet counts.
+
+    It names the sheet by its id alone, as corrections do.
+    """
+
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="rereadings", db_index=False)
+    sheet_id = models.UUIDField()
+    template = models.ForeignKey(SheetTemplate, models.PROTECT, related_name="rereadings")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    by_name = models.CharField(max_length=150, help_text="who that was, also when the user is gone")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["batch", "sheet_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.sheet_id}: {self.template}"
 
 
 class ExpectedCandidates(models.Model):

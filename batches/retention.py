@@ -190,6 +190,7 @@ def _delete_archive(batch: Batch) -> None:
     with hurried():
         for location in archives_of(batch.pk, batch.archive_path):
             remove_archive(location)
+    shutil.rmtree(site_folders().readings(batch.pk), ignore_errors=True)  # of no use without it
     # Last: whoever is cut short before it finds the batch again.
     batch.archive_path = ""
     batch.save(update_fields=["archive_path"])

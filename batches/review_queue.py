@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from batches.models import WAITING, Answer, Batch, Correction, CoverGroup, Sheet
 from batches.readings import fit_of
+from batches.rereading import PrintedOn
 from batches.said import NOT_APPLIED, Decision, History
 from batches.sheet_values import SheetValues
 from batches.targets import Target
@@ -93,6 +94,10 @@ class Queue:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "template", parse_template(self.batch.template.document))
+
+    @cached_property
+    def _printed(self) -> PrintedOn:
+        return PrintedOn(self.batch, self.template)
 
     def items(self, *, after: int = 0, at_least: int) -> list[Item]:
         """Return the items of the next sheets, whole sheets at a time, until there are enough.
@@ -180,7 +185,7 @@ class Queue:
             value="",
             confidence=1.0,
             seen=None,
-            window=whole_page(self.template, fit) if fit else None,
+            window=whole_page(self._printed.of(sheet.pk), fit) if fit else None,
             known=known,
             waits=waits,
         )
@@ -200,9 +205,13 @@ class Queue:
             confidence=values.confidence(target),
             seen=latest.pk if latest else None,
             options=tuple(bubble.value for bubble in printed.bubbles),
-            window=find_window(self.template, fit, printed) if fit else None,
+            window=self._window(values.sheet, fit, printed.name) if fit else None,
             opinions=tuple(map(_opinion, readings.values())) if is_disputed else (),
         )
+
+    def _window(self, sheet: Sheet, fit: Fit, field: str) -> Window:
+        template = self._printed.of(sheet.pk)
+        return find_window(template, fit, next(printed for printed in template.fields if printed.name == field))
 
 
 def _is_reopened(reasons: Iterable[Mapping[str, str]]) -> bool:

@@ -20,9 +20,10 @@ from batches.archive import facts_of
 from batches.covers import CODE, NO_COVER, name_pages
 from batches.errors import BatchCancelled, CodesRefused, StorageRefused, StorageUnreachable, WrongState
 from batches.folders import site_folders
-from batches.models import ArchiveKind, Batch, BatchStatus, Priority, SheetTemplate
+from batches.models import ArchiveKind, Batch, BatchStatus, Priority, Rereading, SheetTemplate
 from batches.page_index import read_index
 from batches.reports import ending_report, waiting_report, waits_for
+from batches.rereading import Choice, refuse_other_results
 from batches.sharing import give_defaults
 from batches.storage import archives_of, remove_archive
 from batches.storage_ranges import hurried
@@ -177,6 +178,10 @@ def refuse_retry(batch: Batch, covers: Mapping[str, str]) -> None:
         raise WrongState(f"{batch} is {batch.status}: only a batch that has ended can go on")
     if batch.has_refused_upload:
         raise WrongState(f"{batch} cannot go on with this ZIP: upload the mended one as a new batch")
+    _refuse_without_archive(batch)
+
+
+def _refuse_without_archive(batch: Batch) -> None:
     try:
         size_bytes = facts_of(batch.archive_path).size_bytes
     except FileNotFoundError as error:
@@ -186,6 +191,37 @@ def refuse_retry(batch: Batch, covers: Mapping[str, str]) -> None:
         raise WrongState(f"{batch} cannot go on now. {error.message}") from error
     if batch.archive_kind == ArchiveKind.UPLOADED and size_bytes != batch.size_bytes:
         raise WrongState(f"{batch}: its ZIP {batch.file_name} arrived only in part; upload it again")
+
+
+@hurried()
+def reread_sheets(batch: Batch, choice: Choice, template: SheetTemplate, *, by: AbstractUser) -> int:
+    """Queue a completed batch to have some of its sheets read again with ``template``; return how many.
+
+    What was read of the others stays, and so does what people said of any. To read with the batch's own template again
+    is a wish like any other.
+
+    Raises:
+        WrongState: it is not completed, its ZIP is not there any more, there is no such sheet, or ``template`` has
+            other questions.
+    """
+    if batch.status != BatchStatus.COMPLETED:
+        raise WrongState(f"{batch} is {batch.status}: sheets can be read again once a batch is completed")
+    refuse_other_results(batch.template, template)
+    _refuse_without_archive(batch)
+    sheets = choice.find(batch)
+    with transaction.atomic():
+        batch.begin_attempt({}, status=BatchStatus.QUEUED, again_from=ProcessingStage.PROCESSING_SHEETS)
+        who = {"by_id": by.pk, "by_name": by.get_username()}
+        Rereading.objects.bulk_create(
+            (Rereading(batch=batch, sheet_id=sheet_id, template=template, **who) for sheet_id in sheets),
+            batch_size=ROWS_AT_ONCE,
+        )
+    logger.info("reread", batch_id=str(batch.pk), by=who["by_name"], template=template.slug, sheets=len(sheets))
+    publish_progress(batch.pk, waiting_report(batch, waits_for(batch) or wording.waiting_behind(0)))
+    return len(sheets)
+
+
+ROWS_AT_ONCE = 2000
 
 
 def name_covers(batch: Batch, covers: Mapping[str, str]) -> dict[str, str]:
@@ -288,5 +324,5 @@ def _delete_archive(batch: Batch) -> None:
 
 def _delete_folders(batch: Batch) -> None:
     folders = site_folders()
-    for folder in (folders.work(batch.pk), folders.results(batch.pk)):
+    for folder in (folders.work(batch.pk), folders.results(batch.pk), folders.readings(batch.pk)):
         shutil.rmtree(folder, ignore_errors=True)

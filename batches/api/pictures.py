@@ -20,6 +20,7 @@ from batches.models import Batch, Sheet
 from batches.pages import find_page, read_picture
 from batches.permissions import get_batch_for
 from batches.readings import read_back
+from batches.rereading import printed_on
 from batches.template_folders import key_of
 from omr.overlay import draw_overlay
 from omr.scoring import AnswerKey, find_expected, score
@@ -93,7 +94,8 @@ class OverlayView(PictureView):
             raise NotFound(sentence, "sheet_unreadable")
         key = key_of(batch.template) if request.query_params.get("key", "") in ("1", "true", "yes") else None
         doubtful, expected = sheet.doubtful_fields, _expected(key, template, reading, sheet) if key else None
-        svg = draw_overlay(template, reading.fit, reading.marks, doubtful=doubtful, expected=expected).encode()
+        printed = parse_template(printed_on(batch, sheet.pk).document)
+        svg = draw_overlay(printed, reading.fit, reading.marks, doubtful=doubtful, expected=expected).encode()
         etag = f'"{sha256(svg).hexdigest()[:32]}"'
         known = get_conditional_response(request._request, etag=etag)
         return _kept(known or HttpResponse(svg, content_type=SVG), etag)

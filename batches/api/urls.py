@@ -10,6 +10,7 @@ from batches.api.docs import show_docs
 from batches.api.downloads import AnswersCsvView, ResponsesCsvView, SheetsCsvView
 from batches.api.expected import CompletenessCsvView, ExpectedView
 from batches.api.pictures import ImageView, OverlayView, PageView
+from batches.api.rereading import RereadView
 from batches.api.results_zip import ResultsZipView
 from batches.api.review import ReviewView
 from batches.api.scores import ScoresView
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<str:batch_id>", BatchView.as_view(), name="api-batch"),
     path("batches/<str:batch_id>/cancel", CancelView.as_view(), name="api-cancel"),
     path("batches/<str:batch_id>/retry", RetryView.as_view(), name="api-retry"),
+    path("batches/<str:batch_id>/reread", RereadView.as_view(), name="api-reread"),
     path("batches/<str:batch_id>/access", AccessView.as_view(), name="api-access"),
     path("batches/<str:batch_id>/groups", GroupListView.as_view(), name="api-groups"),
     path("batches/<str:batch_id>/page", PageView.as_view(), name="api-page"),

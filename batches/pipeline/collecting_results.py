@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from batches import wording
 from batches.errors import RedisUnreachable
 from batches.pipeline.duplicates import find_duplicates
+from batches.pipeline.keeping import read_open_plan
 from batches.pipeline.run import Run
 from batches.pipeline.stored import missing_pages, stored_records
 from batches.pipeline.suspicion import Suspicion, is_suspect
@@ -25,7 +26,7 @@ def collect_results(run: Run) -> None:
     meanwhile is read from the archive again.
     """
     run.begin(wording.COLLECTING)
-    started_at, plan = time.monotonic(), run.workspace.read_plan()
+    started_at, plan = time.monotonic(), read_open_plan(run)
     fetched = _fetch(run, plan)
     with write_aside(run.workspace.readings) as file:
         for sheet in plan.sheets:

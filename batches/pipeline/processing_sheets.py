@@ -7,6 +7,7 @@ from batches import wording
 from batches.page_index import ArchiveIndex
 from batches.pipeline import metrics
 from batches.pipeline.group_counts import GroupCounts
+from batches.pipeline.keeping import read_open_plan
 from batches.pipeline.run import Run
 from batches.pipeline.stored import missing_pages, stored_records
 from batches.pipeline.suspicion import Suspicion
@@ -24,7 +25,7 @@ def process_sheets(run: Run) -> None:
     Reads the plan, the list of pages and the archive; leaves the readings in Redis, a field for each chunk, and
     in the batch, and for each group of it in Redis, how many sheets are done and how many of them wait for a person.
     """
-    plan, index = run.workspace.read_plan(), run.workspace.read_index()
+    plan, index = read_open_plan(run), run.workspace.read_index()
     doubted = _doubted(plan, index)
     there = _count_what_is_there(run, plan, doubted)
     groups = GroupCounts(run.batch.pk, plan, reviews=there)

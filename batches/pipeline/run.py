@@ -2,13 +2,15 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from batches.archive import Page
 from batches.errors import BatchCancelled, LeaseLost
 from batches.models import COUNT_FIELDS, Batch
 from batches.pipeline.archiving import archive_for_workers
+from batches.pipeline.layouts import Asked, Layout
 from batches.pipeline.lease import Lease
 from batches.pipeline.workspace import Workspace
 from batches.reports import report_of
@@ -27,6 +29,9 @@ CHUNKS_A_WORKER = 6
 BEFORE_THE_END = 99.9
 """The percentage that only a stage's last event passes: it tells that the stage is finished."""
 
+Numbered = Sequence[tuple[int, Page]]
+"""Pages, each with its position in the archive's index, from 0."""
+
 
 class Interrupted(Exception):
     """Somebody asked this process to stop; the batch can be continued."""
@@ -37,9 +42,10 @@ class Run:
     """One attempt at one batch. The counts are those of ``batch``; stages change them and report."""
 
     batch: Batch
-    form: Form  # the template
-    template: str  # its document, JSON
+    own: Layout  # its template
+    asked: Mapping[UUID, Asked]  # sheets that somebody wants read with another one
     workspace: Workspace
+    kept: Workspace  # what was read from it, for another time
     workers: Workers
     results: Place  # where workers put what they read
     lease: Lease
@@ -52,6 +58,24 @@ class Run:
     floor: float = 0.0  # how far the stage had come in this attempt before, percent
     said: frozenset[str] = frozenset()  # what the stage has told in this attempt before
     _checked_at: float = 0.0
+
+    @property
+    def form(self) -> Form:
+        """The template's, in which all records are that a stage gets."""
+        return self.own.form
+
+    def wish(self, page: Page) -> int:
+        """Return which wish to have it read with another template a page is read by; 0: nobody has one."""
+        asked = self._asked(page)
+        return asked.number if asked else 0
+
+    def layout(self, page: Page) -> Layout:
+        """Return what a page is read with."""
+        asked = self._asked(page)
+        return asked.layout if asked else self.own
+
+    def _asked(self, page: Page) -> Asked | None:
+        return self.asked.get(self.batch.sheet_id(page.member, page.number)) if self.asked else None
 
     def enter(self, stage: ProcessingStage) -> None:
         """Make ``stage`` the one that reports, and find out what it has said before."""
@@ -112,19 +136,28 @@ class Run:
         if is_cancelled:
             raise BatchCancelled("cancelled")
 
-    def chunks(self, pages: Sequence[tuple[int, Page]]) -> Iterator[Chunk]:
+    def chunks(self, pages: Numbered) -> Iterator[Chunk]:
         """Give ``pages``, each with its position in the index, in portions for workers, made when they are wanted."""
         archive = self._archive_for_workers()
         fair = len(pages) // (self.workers.width * CHUNKS_A_WORKER)
         size = min(max(fair, SMALLEST_CHUNK), LARGEST_CHUNK)
-        for start in range(0, len(pages), size):
+        for layout, portion in self._portions(pages, size):
             yield Chunk(
                 archive=archive,
-                template=self.template,
-                pages=tuple(pages[start : start + size]),
+                template=layout.document,
+                pages=portion,
                 results=self.results,
                 weight=self.batch.priority,  # asked for with every chunk: it may change at any time
             )
+
+    def _portions(self, pages: Numbered, size: int) -> Iterator[tuple[Layout, tuple[tuple[int, Page], ...]]]:
+        """Give ``pages`` in portions that are read with the same template."""
+        by_layout: dict[Layout, list[tuple[int, Page]]] = {}
+        for number, page in pages:
+            by_layout.setdefault(self.layout(page), []).append((number, page))
+        for layout, alike in by_layout.items():
+            for start in range(0, len(alike), size):
+                yield layout, tuple(alike[start : start + size])
 
     def _archive_for_workers(self) -> str:
         if not self.workers.are_elsewhere:

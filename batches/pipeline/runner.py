@@ -4,7 +4,6 @@ The one place that says ``except Exception``: what is our own fault is recorded,
 whoever listens is logged, and no more.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -32,6 +31,8 @@ from batches.pipeline.collecting_results import collect_results
 from batches.pipeline.extracting import extract
 from batches.pipeline.faults import cause_of, is_database_away, known_fault
 from batches.pipeline.generating_csv import generate_csv
+from batches.pipeline.keeping import bring_back
+from batches.pipeline.layouts import Layout, read_asked
 from batches.pipeline.lease import Lease
 from batches.pipeline.loading_database import load_database
 from batches.pipeline.organizing_qr import organize
@@ -41,9 +42,7 @@ from batches.pipeline.uploading import upload
 from batches.pipeline.workspace import Workspace, fingerprint, is_same_archive
 from batches.reports import ending_report
 from batches.workers.base import Place, Workers
-from batches.workers.records import Form
 from omr.errors import TemplateError
-from omr.template import parse_template
 from progress import connection, log
 from progress.events import BatchProgressEvent, ProcessingStage
 from progress.publisher import publish_progress
@@ -155,19 +154,22 @@ class Runner:
         """
         folders = site_folders()
         workspace = Workspace(folders.work(batch.pk), folders.results(batch.pk))
-        document = batch.template.document
+        kept = Workspace(folders.readings(batch.pk), folders.readings(batch.pk))
         try:
-            form = Form(parse_template(document))
+            own = Layout.of(batch.template)
+            asked = read_asked(batch, own)
         except TemplateError as error:
             sentence = f"The template {batch.template.slug} cannot be used: {error}"
             raise TemplateUnusable(sentence, code="template_invalid") from error
+        bring_back(batch, workspace, kept, own)
         _forget_what_is_lost(batch, workspace)
         _refuse_changed(batch, workspace)
         return Run(
             batch=batch,
-            form=form,
-            template=json.dumps(document),  # its keys as they are: records tell fields by their position in it
+            own=own,
+            asked=asked,
             workspace=workspace,
+            kept=kept,
             workers=self.workers,
             results=Place(
                 redis_url=connection.redis_url(),

@@ -6,25 +6,42 @@ from typing import cast
 
 import redis
 
+from batches.pipeline.keeping import earlier_records
+from batches.pipeline.layouts import Layout, translate
 from batches.pipeline.run import Run
 from batches.pipeline.workspace import Plan
-from batches.workers.base import Chunk
 from batches.workers.outcomes import REDIS_PATIENCE_SECONDS, RETRY_SECONDS, unreachable
 from batches.workers.records import PageRecord, split_records
 from progress import connection
 
 
 def stored_records(run: Run) -> Iterator[tuple[PageRecord, bytes]]:
-    """Give the records of this batch that are in Redis, each with its packed form; chunk by chunk.
+    """Give the records of this batch that are there, each with its packed form: the earlier ones, then those in Redis.
+
+    All are in the words of the batch's own template, whatever their pages were read with.
 
     Raises:
         RedisUnreachable: Redis is away, and was so for as long as it may take to start again.
     """
-    prefix, key = Chunk.name_prefix(run.template).encode(), run.results.key
+    yield from earlier_records(run)
+    key, layouts = run.results.key, {run.own, *(asked.layout for asked in run.asked.values())}
     for name in cast(list[bytes], _ask(run, "HKEYS", key)):
-        if name.startswith(prefix):
-            packed = cast(bytes | None, _ask(run, "HGET", key, name))
-            yield from split_records(packed or b"")
+        for layout in layouts:
+            if name.startswith(layout.prefix):
+                packed = cast(bytes | None, _ask(run, "HGET", key, name))
+                yield from _read_with(run, layout, packed or b"")
+
+
+def _read_with(run: Run, layout: Layout, packed: bytes) -> Iterator[tuple[PageRecord, bytes]]:
+    """Give the records in ``packed`` of the pages that ``layout`` is for; another wish may have come since."""
+    if not run.asked:
+        yield from split_records(packed)
+        return
+    pages = run.workspace.read_index().pages
+    for record, own in split_records(packed):
+        if run.layout(pages[record.index]) is layout:
+            translated = translate(record, layout.form, run.form)
+            yield translated, own if translated is record else translated.packed()
 
 
 def _ask(run: Run, command: str, *arguments: str | bytes) -> object:

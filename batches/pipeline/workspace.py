@@ -64,6 +64,11 @@ class Workspace:
         return self.folder / "readings.msgpack"
 
     @property
+    def earlier(self) -> Path:
+        """What was read in an earlier attempt, of which most holds: see ``keeping.py``."""
+        return self.folder / "earlier.msgpack"
+
+    @property
     def duplicates(self) -> Path:
         return self.folder / "duplicates.json"
 

@@ -16,6 +16,7 @@ from batches.management.templates import find_template
 from batches.models import Batch, Sheet
 from batches.pages import find_page
 from batches.readings import read_back
+from batches.rereading import printed_on
 from batches.workers.pictures import Pictures
 from omr.errors import PageError
 from omr.image import decode
@@ -93,15 +94,15 @@ def _read_file(path: Path, slug: str) -> _Read:
 def _read_sheet(batch_id: str, name: str | None) -> _Read:
     batch = find_batch(batch_id)
     sheet = _find_sheet(batch, name or "")
-    template = parse_template(batch.template.document)
-    reading = read_back(template, sheet)
+    reading = read_back(parse_template(batch.template.document), sheet)
     if reading is None:
         raise CommandError(
             f"{sheet} was set aside, so there is nothing to draw: {sheet.error_message}", returncode=FAILED
         )
     page = find_page(batch, sheet.file_name)
     with Pictures(batch.archive_path) as pictures:
-        return _Read(pictures.read(page), template, reading, sheet.doubtful_fields)
+        printed = parse_template(printed_on(batch, sheet.pk).document)
+        return _Read(pictures.read(page), printed, reading, sheet.doubtful_fields)
 
 
 def _find_sheet(batch: Batch, name: str) -> Sheet:
