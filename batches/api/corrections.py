@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from batches.api.downloads import TableView
 from batches.api.paging import Pages
 from batches.api.serializers import CorrectionLine, SheetDetail
+from batches.api.shown_corrections import shown_corrections
 from batches.corrections import take_back
 from batches.models import Batch, Correction, CoverGroup, Right, Sheet
 from batches.permissions import get_batch_for, signed_in
@@ -30,7 +31,8 @@ class CorrectionListView(generics.ListAPIView[Correction]):
     queryset = Correction.objects.none()
 
     def get_queryset(self) -> QuerySet[Correction]:
-        return get_batch_for(self.request.user, self.kwargs["batch_id"]).corrections.order_by("-pk")
+        user = self.request.user
+        return shown_corrections(get_batch_for(user, self.kwargs["batch_id"]), user).order_by("-pk")
 
 
 class CorrectionView(APIView):
@@ -43,7 +45,7 @@ class CorrectionView(APIView):
         except (Correction.DoesNotExist, Sheet.DoesNotExist) as error:
             sentence = "There is no such correction, or it was taken back before"
             raise NotFound(sentence, "correction_not_found") from error
-        return Response(SheetDetail(sheet).data)
+        return Response(SheetDetail(sheet, context={"request": request}).data)
 
 
 class CorrectionsCsvView(TableView):
@@ -51,17 +53,20 @@ class CorrectionsCsvView(TableView):
 
     def lines(self, tables: ResultTables, batch: Batch, group: CoverGroup | None) -> Iterator[Cells]:  # noqa: ARG002
         head = ("batch_id", "group_code", "sheet_number", "file_name", "field", "before", "after", "by", "at")
-        return chain([(*head, "taken_back_by", "taken_back_at")], _correction_cells(batch, group))
+        return chain(
+            [(*head, "taken_back_by", "taken_back_at")],
+            _correction_cells(batch, group, shown_corrections(batch, self.request.user)),
+        )
 
 
-def _correction_cells(batch: Batch, group: CoverGroup | None) -> Iterator[Cells]:
+def _correction_cells(batch: Batch, group: CoverGroup | None, said: QuerySet[Correction]) -> Iterator[Cells]:
     sheets = batch.sheets.filter(pk__in=batch.corrections.values("sheet_id")).select_related("group")
     known = {sheet.pk: sheet for sheet in sheets.only("group__code", "number", "file_name")}
-    for row in batch.corrections.order_by("pk").iterator():
+    for row in said.order_by("pk").iterator():
         sheet = known.get(row.sheet_id)
         if group and (sheet is None or sheet.group_id != group.pk):
             continue
         where: Cells = (sheet.group.code, sheet.number, sheet.file_name) if sheet else ("", "", "")
         undone = (row.undone_by_name, row.undone_at.isoformat()) if row.undone_at else ("", "")
-        said = (row.field, row.before, row.after, row.by_name, row.at.isoformat())
-        yield (str(batch.pk), *where, *said, *undone)
+        what = (row.field, row.before, row.after, row.by_name, row.at.isoformat())
+        yield (str(batch.pk), *where, *what, *undone)

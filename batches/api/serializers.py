@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batches.api.completeness import CompletenessDetail, describe
+from batches.api.shown_corrections import shown_corrections
 from batches.models import Answer, Batch, BatchAccess, Correction, CoverGroup, ExpectedCandidates, Sheet, SheetTemplate
 
 MOST_SAME = 10
@@ -177,7 +178,10 @@ class CorrectionLine(serializers.ModelSerializer[Correction]):
 
 
 class SheetDetail(SheetLine):
-    """A sheet with its answers, confidences and doubts, and what people have said of it."""
+    """A sheet with its answers, confidences and doubts, and what people have said of it.
+
+    Made with the request: a first reading is not for who has to read the same.
+    """
 
     answers = serializers.SerializerMethodField()
     corrections = serializers.SerializerMethodField(help_text="the oldest first; without what was taken back")
@@ -188,7 +192,7 @@ class SheetDetail(SheetLine):
 
     @extend_schema_field(CorrectionLine(many=True))
     def get_corrections(self, sheet: Sheet) -> Any:
-        said = Correction.objects.standing().filter(batch_id=sheet.batch_id, sheet_id=sheet.pk)
+        said = shown_corrections(sheet.batch, self.context["request"].user).filter(sheet_id=sheet.pk, undone_at=None)
         return CorrectionLine(said.order_by("pk"), many=True).data
 
     @extend_schema_field(SheetLinks)

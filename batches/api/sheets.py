@@ -77,7 +77,7 @@ class SheetView(APIView):
     def get(self, request: Request, batch_id: str, sheet_id: str) -> Response:
         """Return a sheet with its answers, confidences and doubts."""
         batch = get_batch_for(request.user, batch_id)
-        return Response(SheetDetail(find_sheet(batch, sheet_id)).data)
+        return Response(SheetDetail(find_sheet(batch, sheet_id), context={"request": request}).data)
 
     @extend_schema(request=SheetChange, responses=SheetDetail, tags=["review"])
     def patch(self, request: Request, batch_id: str, sheet_id: str) -> Response:
@@ -85,7 +85,7 @@ class SheetView(APIView):
 
         409, with both values under "conflicts", when somebody else has corrected a field that you had not seen so.
         """
-        return Response(SheetDetail(change_sheet(request, batch_id, sheet_id)).data)
+        return Response(SheetDetail(change_sheet(request, batch_id, sheet_id), context={"request": request}).data)
 
 
 def find_sheet(batch: Batch, sheet_id: str) -> Sheet:
