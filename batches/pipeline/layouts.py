@@ -1,7 +1,6 @@
 """By which template each page of a run is read: nearly always the batch's, of some sheets another one."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -61,25 +60,21 @@ def translate(record: PageRecord, source: Form, target: Form) -> PageRecord:
     if not record.is_read or source is target:
         return record
     places = [source.position[field.name] for field in target.template.fields]
-    doubts = {new: record.doubts[old] for new, old in enumerate(places) if old in (record.doubts or {})}  # type: ignore[index]
+    doubts = record.doubts or {}
     return PageRecord(
         index=record.index,
         choices=tuple(
-            _choice(record.choices[old], source.values[old], _positions(target.values[new]))
-            for new, old in enumerate(places)
+            _choice(record.choices[old], source.values[old], target.values[new]) for new, old in enumerate(places)
         ),
         confidences=bytes(record.confidences[old] for old in places),
-        doubts=doubts,
+        doubts={new: doubts[old] for new, old in enumerate(places) if old in doubts},
         fit=record.fit,
         codes=record.codes,
     )
 
 
-def _positions(values: tuple[str, ...]) -> Mapping[str, int]:
-    return {value: position for position, value in enumerate(values)}
-
-
-def _choice(choice: Choice, values: tuple[str, ...], positions: Mapping[str, int]) -> Choice:
+def _choice(choice: Choice, source: tuple[str, ...], target: tuple[str, ...]) -> Choice:
+    """Return ``choice``, positions in ``source``, as positions in ``target``, in its order."""
     if isinstance(choice, tuple):
-        return tuple(sorted(positions[values[p]] for p in choice))
-    return BLANK if choice == BLANK else positions[values[choice]]
+        return tuple(sorted(target.index(source[p]) for p in choice))
+    return BLANK if choice == BLANK else target.index(source[choice])

@@ -1,11 +1,12 @@
 """What workers have put into Redis so far: read by every stage that has to know what is still missing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 import redis
 
+from batches.archive import Page
 from batches.pipeline.keeping import earlier_records
 from batches.pipeline.layouts import Layout, translate
 from batches.pipeline.run import Run
@@ -25,23 +26,23 @@ def stored_records(run: Run) -> Iterator[tuple[PageRecord, bytes]]:
     """
     yield from earlier_records(run)
     key, layouts = run.results.key, {run.own, *(asked.layout for asked in run.asked.values())}
+    pages = run.workspace.read_index().pages if run.asked else ()
     for name in cast(list[bytes], _ask(run, "HKEYS", key)):
         for layout in layouts:
             if name.startswith(layout.prefix):
                 packed = cast(bytes | None, _ask(run, "HGET", key, name))
-                yield from _read_with(run, layout, packed or b"")
+                records = split_records(packed or b"")
+                yield from _meant_for(run, layout, pages, records) if run.asked else records
 
 
-def _read_with(run: Run, layout: Layout, packed: bytes) -> Iterator[tuple[PageRecord, bytes]]:
-    """Give the records in ``packed`` of the pages that ``layout`` is for; another wish may have come since."""
-    if not run.asked:
-        yield from split_records(packed)
-        return
-    pages = run.workspace.read_index().pages
-    for record, own in split_records(packed):
+def _meant_for(
+    run: Run, layout: Layout, pages: Sequence[Page], records: Iterable[tuple[PageRecord, bytes]]
+) -> Iterator[tuple[PageRecord, bytes]]:
+    """Give of ``records``, read with ``layout``, those whose pages are to be: another wish may have come since."""
+    for record, packed in records:
         if run.layout(pages[record.index]) is layout:
             translated = translate(record, layout.form, run.form)
-            yield translated, own if translated is record else translated.packed()
+            yield translated, packed if translated is record else translated.packed()
 
 
 def _ask(run: Run, command: str, *arguments: str | bytes) -> object:

@@ -4,6 +4,7 @@ One round of each; ``make soak-kill`` does many, at other moments.
 """
 
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,3 +57,34 @@ def test_whoever_is_killed_the_result_and_the_log_are_those_of_an_undisturbed_ru
     assert outcome.answers == undisturbed.answers
     assert outcome.files == undisturbed.files
     assert outcome.lines == undisturbed.lines
+
+
+TURNED = """
+import copy
+from batches.models import SheetTemplate
+template = SheetTemplate.objects.get(slug="standard-150")
+document = copy.deepcopy(template.document)
+document["fieldBlocks"] = dict(reversed(document["fieldBlocks"].items()))
+SheetTemplate.objects.create(slug="turned", name="Turned", document=document)
+"""
+
+
+def test_a_runner_that_is_killed_while_sheets_are_read_again_leaves_what_an_undisturbed_one_does(
+    crew: Crew, scans: Path, undisturbed: Outcome
+) -> None:
+    batch = crew.queue(scans)
+    crew.run_to_its_end(batch)
+    told = crew.told(batch)
+    crew.site.manage("shell", "--no-imports", "-c", TURNED)
+
+    crew.site.manage("reread_sheets", str(batch), "--template", "turned", "--group", "14900114")
+    crew.wait_for_line(batch, told + 2)  # the first is what it waits for
+    assert not crew.last_line(batch).startswith("BATCH"), "it was over before anybody was killed"
+    crew.kill("runner", random.Random(0))
+    outcome = crew.run_to_its_end(batch)
+
+    assert (outcome.sheets, outcome.answers, outcome.files) == (
+        undisturbed.sheets,
+        undisturbed.answers,
+        undisturbed.files,
+    )
