@@ -103,7 +103,7 @@ def _try(action: Action, admin: "ModelAdmin[Batch]", request: HttpRequest, batch
 
 def _refuse_cancel(batch: Batch) -> None:
     if batch.is_finished:
-        raise WrongState(_("%(batch)s is %(status)s already") % {"batch": batch, "status": batch.status})
+        raise WrongState(_("%(batch)s is %(status)s already") % {"batch": batch, "status": _(batch.status)})
 
 
 def _cancel(batch: Batch, by: AbstractUser) -> str:
@@ -127,7 +127,9 @@ def _standing(batch: Batch) -> str:
 
 def _refuse_export(batch: Batch) -> None:
     if not batch.has_results:
-        raise WrongState(_("%(batch)s is %(status)s: it has no results yet") % {"batch": batch, "status": batch.status})
+        raise WrongState(
+            _("%(batch)s is %(status)s: it has no results yet") % {"batch": batch, "status": _(batch.status)}
+        )
 
 
 def _export(batch: Batch, _by: AbstractUser) -> str:

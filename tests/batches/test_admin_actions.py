@@ -261,3 +261,14 @@ def test_results_of_several_batches_are_refused_where_one_cannot_be_given(client
     assert status("no-uuid") == 404
     client.force_login(a_user("eve"))
     assert status(read.pk) == 403
+
+
+@pytest.mark.usefixtures("root")
+def test_the_question_calls_states_as_the_pages_do(client: Client) -> None:
+    over, busy = a_read_batch(name="Over"), a_batch(name="Busy", status=BatchStatus.PROCESSING)
+    form = {"action": "cancel_chosen", "_selected_action": [over.pk, busy.pk]}
+
+    asked = client.post(LIST, form, headers={"Accept-Language": "de"}).content.decode()
+
+    assert "· unterbrochen, 0 / 0" in asked  # no runner works on it
+    assert "Over ist schon fertig" in asked
