@@ -28,7 +28,7 @@ def generate_csv(run: Run) -> None:
     tables, tally = ResultTables.of(run.batch.pk, run.form.template), Tally()
     with ExitStack() as files:
         paths = (workspace.sheets_csv, workspace.answers_csv, workspace.responses_csv)
-        writer = _Writer(tables, tally, [files.enter_context(write_aside(path)) for path in paths])
+        writer = ResultWriter(tables, tally, [files.enter_context(write_aside(path)) for path in paths])
         for number, sheet in enumerate(read_sheets(workspace, run.form, writer.prepare)):
             if number % SHEETS_BETWEEN_CHECKS == 0:
                 run.check()
@@ -42,7 +42,7 @@ _Answer = tuple[bytes, bytes, int]
 """The rest of its line in answers.csv, its cell in responses.csv with the comma before it, and what it counts as."""
 
 
-class _Writer:
+class ResultWriter:
     """Writes a sheet into the three files, and counts its answers."""
 
     def __init__(self, tables: ResultTables, tally: Tally, files: Sequence[BinaryIO]) -> None:

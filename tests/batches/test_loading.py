@@ -1,5 +1,6 @@
 """A batch in SQLite, the database of a first run: written in short portions, deleted in short portions."""
 
+import gc
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -76,6 +77,12 @@ def test_also_after_one_that_failed() -> None:
 
     assert within != before
     assert pragmas() == before
+
+
+def test_after_a_load_garbage_is_collected_as_before(tmp_path: Path) -> None:
+    process(a_local_batch(tmp_path, two_groups()))
+
+    assert gc.isenabled()
 
 
 def test_deleting_a_batch_leaves_the_answers_of_others(monkeypatch: pytest.MonkeyPatch) -> None:

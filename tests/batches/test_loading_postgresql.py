@@ -30,6 +30,15 @@ batch.finished_stages = ["extracting"]
 batch.save()
 """
 
+IN_SMALL_PORTIONS = """
+from batches.models import Batch
+from batches.pipeline import loading_database
+from batches.pipeline.runner import Runner
+from batches.workers.serial import SerialWorkers
+loading_database.SHEETS_A_COPY = loading_database.SHEETS_WAITING = 1
+Runner(workers=SerialWorkers()).process(Batch.objects.get(name="first"))
+"""
+
 DELETE = """
 from django.contrib.auth.models import User
 from batches.models import Batch
@@ -79,6 +88,11 @@ SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i JOIN pg_
 WHERE i.inhparent = 'batches_answer'::regclass ORDER BY 1
 """
 
+SHEETS = """
+SELECT s.id, g.number, s.number, s.position, s.file_name, s.status, s.identity::text, s.fit::text, answered, blank
+FROM batches_sheet s JOIN batches_covergroup g ON g.id = s.group_id ORDER BY s.id
+"""
+
 ALL = "SELECT batch_id, sheet_id, question, answer, confidence, status FROM batches_answer ORDER BY 1, 2, 3"
 
 
@@ -126,6 +140,16 @@ def test_a_batch_is_loaded_by_copy_and_can_be_loaded_again(loaded: Loaded) -> No
     loaded.site.manage("process_batch", str(batch_id))
 
     assert loaded.ask(ALL) == before
+
+
+def test_a_batch_of_any_size_is_loaded_whole_a_portion_at_a_time(loaded: Loaded) -> None:
+    before = loaded.ask(ALL), loaded.ask(SHEETS)
+    assert len(before[1]) == 6
+
+    loaded.shell(LOAD_AGAIN)
+    loaded.shell(IN_SMALL_PORTIONS)
+
+    assert (loaded.ask(ALL), loaded.ask(SHEETS)) == before
 
 
 def test_of_a_load_that_fails_nobody_sees_anything_and_it_can_be_done_again(loaded: Loaded) -> None:
