@@ -41,8 +41,8 @@ class Choice:
         if unknown := [str(pk) for pk in self.ids if pk not in set(found)]:
             raise WrongState(f"{batch} has no sheet {_some(unknown)}; its sheets and their ids are in sheets.csv")
         if not found:
-            what = f"under the cover {self.group}" if self.group else "of this kind"
-            raise WrongState(f"{batch} has no sheet {what}: there is nothing to read again")
+            which = f"no sheet under the cover {self.group}" if self.group else "no unreadable sheet"
+            raise WrongState(f"{batch} has {which}: there is nothing to read again")
         return found
 
     def _sheets(self, batch: Batch) -> QuerySet[Sheet]:

@@ -346,7 +346,7 @@ def test_a_template_with_other_questions_is_refused(tmp_path: Path, change: Chan
         ({}, "say which sheets"),
         ({"group": "14900113", "all": True}, "one of these"),
         ({"group": "1"}, "has no sheet under the cover 1"),
-        ({"unreadable": True}, "there is nothing to read again"),
+        ({"unreadable": True}, "has no unreadable sheet: there is nothing to read again"),
         ({"ids": [UUID(int=7)]}, "has no sheet 00000000-0000-0000-0000-000000000007"),
     ],
 )
