@@ -1,6 +1,8 @@
 """Fixtures of all tests. What a test starts, it stops."""
 
+import functools
 import shutil
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,14 @@ from playwright.sync_api import Browser
 
 from tests.browser import a_browser, needs_chromium
 from tests.site import Site
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_are_read_once() -> Iterator[None]:
+    """Every client of HTTP reads the list of all authorities, 20 ms each time, though no test asks one of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture(scope="session")
