@@ -47,9 +47,7 @@ def test_the_api_says_that_it_is_not_there(client: Client, batch: Batch) -> None
 
 @pytest.mark.usefixtures("deleted_before_it_is_shared")
 def test_a_page_says_that_it_is_not_there(client: Client, batch: Batch) -> None:
-    eve = User.objects.only("pk").values_list("pk", flat=True).get(username="eve")
-
-    answer = client.post(f"/batches/{batch.pk}/sharing", {"whom": f"user:{eve}", "right": "viewer"})
+    answer = client.post(f"/batches/{batch.pk}/sharing", {"name": "eve", "right": "viewer"})
 
     assert answer.status_code == 404
     assert "it was deleted" in answer.content.decode()

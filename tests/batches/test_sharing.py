@@ -95,8 +95,10 @@ def test_only_the_owner_and_administrators_share(client: Client, who: str) -> No
         ({"whom": "user:999999", "right": "viewer"}, "not there (any more)"),
         ({"whom": "nonsense", "right": "viewer"}, "not there (any more)"),
         ({"whom": "user:" + "9" * 5000, "right": "viewer"}, "not there (any more)"),
-        ({"whom": "user:{eve}", "right": "owner"}, "Choose what eve may do"),
-        ({"whom": "user:{ada}", "right": "viewer"}, "ada owns Mathematics"),
+        ({"name": "nobody", "right": "viewer"}, "no user called “nobody”"),
+        ({"name": "EVE", "right": "viewer"}, "no user called “EVE”"),
+        ({"name": "eve", "right": "owner"}, "Choose what eve may do"),
+        ({"name": "ada", "right": "viewer"}, "ada owns Mathematics"),
     ],
 )
 def test_what_cannot_be_shared_is_said_in_a_sentence(client: Client, form: dict[str, str], sentence: str) -> None:
@@ -119,6 +121,36 @@ def test_the_owner_is_not_shared_with_through_the_api_either(client: Client) -> 
     assert (answer.status_code, answer.json()["code"]) == (409, "wrong_state")
 
 
+@pytest.mark.parametrize("page", ["/sharing", "/batches/{batch}/sharing"])
+def test_who_shares_is_shown_the_groups_and_their_colleagues_and_types_all_other_names(
+    client: Client, office: Group, page: str
+) -> None:
+    ada, eve, stranger = a_user(), a_user("eve"), a_user("mallory.secret")
+    ada.groups.add(office)
+    url = page.format(batch=a_batch().pk)
+
+    shown = entered(client).get(url).content.decode()
+    assert f'value="user:{eve.pk}"' in shown
+    assert "Exam office (2 members)" in shown
+    assert "mallory.secret" not in shown
+    guessed = client.post(url, {"whom": f"user:{stranger.pk}", "right": "viewer"}, follow=True).content.decode()
+    assert "not there (any more)" in guessed
+    assert "mallory.secret" not in guessed
+    client.post(url, {"name": "mallory.secret", "right": "viewer"})
+
+    given = entered(client).get(url).content.decode()
+    assert f'value="user:{stranger.pk}"' in given
+    client.post(url, {"whom": f"user:{stranger.pk}", "withdraw": "1"})
+    client.get(url)  # on which it is told
+    assert "mallory.secret" not in client.get(url).content.decode()
+
+
+def test_administrators_are_shown_everybody(client: Client) -> None:
+    a_user("eve")
+
+    assert "eve" in entered(client, a_superuser()).get(f"/batches/{a_batch().pk}/sharing").content.decode()
+
+
 def test_the_page_takes_as_many_queries_for_many_rights_as_for_few(
     client: Client, django_assert_max_num_queries: Callable[[int], object]
 ) -> None:
@@ -127,7 +159,7 @@ def test_the_page_takes_as_many_queries_for_many_rights_as_for_few(
         shared_with(batch, a_user(f"user{number}"), Right.VIEWER)
     entered(client)
 
-    with django_assert_max_num_queries(8):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(9):  # type: ignore[attr-defined]
         client.get(f"/batches/{batch.pk}/sharing")
 
 
@@ -137,7 +169,7 @@ def test_the_page_takes_as_many_queries_for_many_rights_as_for_few(
 def test_a_new_upload_gives_the_default_rights_by_itself(client: Client, office: Group) -> None:
     a_user("grace")
     entered(client).post("/sharing", {"whom": f"group:{office.pk}", "right": "operator"})
-    client.post("/sharing", {"whom": f"user:{a_user('grace').pk}", "right": "viewer"})
+    client.post("/sharing", {"name": "grace", "right": "viewer"})
 
     batch = an_upload(a_user())
     foreign = an_upload(a_user("somebody else"))
