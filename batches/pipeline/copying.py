@@ -26,6 +26,9 @@ END = struct.pack(">h", -1)
 PIECES_A_WRITE = 128
 """Of sheets, two each: half a megabyte. To hand over each sheet by itself would cost as much as all the rest."""
 
+EMPTY: tuple[list[Any], dict[str, Any]] = ([], {})
+"""Of JSON: Python writes them alike."""
+
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 COLUMN_COUNT, UUID_BYTES, SMALLINT_BYTES, DOUBLE_BYTES = 6, 16, 2, 8
@@ -111,4 +114,6 @@ def _text(value: object, *, as_json: bool) -> str:
     """Return a value of a column in the text form of COPY."""
     if value is None:
         return "\\N"
-    return (json.dumps(value) if as_json else str(value)).translate(ESCAPES)
+    if as_json and value not in EMPTY:  # as nearly all are
+        return json.dumps(value).translate(ESCAPES)
+    return value.translate(ESCAPES) if isinstance(value, str) else str(value)
