@@ -38,7 +38,8 @@ class Choice:
             raise WrongState("say which sheets: some by their ids, a group, the unreadable ones or all; one of these")
         sheets = self._sheets(batch)
         found = list(sheets.order_by("position").values_list("pk", flat=True))
-        if unknown := [str(pk) for pk in self.ids if pk not in set(found)]:
+        known = set(found)
+        if unknown := [str(pk) for pk in self.ids if pk not in known]:
             raise WrongState(f"{batch} has no sheet {_some(unknown)}; its sheets and their ids are in sheets.csv")
         if not found:
             which = f"no sheet under the cover {self.group}" if self.group else "no unreadable sheet"

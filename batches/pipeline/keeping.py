@@ -7,10 +7,11 @@ is gone or of no use the batch is read as a whole.
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from batches.errors import BatchError
 from batches.models import Batch
@@ -20,22 +21,36 @@ from batches.pipeline.workspace import Plan, Workspace, fingerprint, is_same_arc
 from batches.workers.records import PageRecord, split_records
 from progress.events import ProcessingStage
 
+logger = structlog.get_logger(__name__)
+
+FORMAT = 1
+"""Of the files that are kept: one more with each change of what is in them, so that none of before is taken for it."""
+
 
 def keep_readings(run: Run) -> None:
-    """Keep pages, plan and readings of a batch that is done; its archive lies where it will stay."""
+    """Keep pages, plan and readings of a batch that is done; its archive lies where it will stay.
+
+    A batch that has its results does not fail for want of this: then a later reading is one of the whole batch.
+    """
+    try:
+        _keep(run)
+    except (OSError, BatchError) as error:
+        logger.warning("readings_not_kept", batch_id=str(run.batch.pk), reason=str(error))
+
+
+def _keep(run: Run) -> None:
     workspace, kept = run.workspace, run.kept
     if not all(file.exists() for file in (workspace.index, workspace.plan, workspace.readings)):
         return  # an earlier cleanup was cut short after it had kept them
-    with suppress(FileNotFoundError, BatchError):  # then a later reading is one of the whole batch
-        index = replace(workspace.read_index(), fingerprint=fingerprint(run.batch.archive_path))
-        _state_file(kept).unlink(missing_ok=True)  # written last: what has none is not whole
-        kept.write_index(index)
-        _copy(workspace.plan, kept.plan)
-        _copy(workspace.readings, kept.readings)
-        asked = {i: number for i, page in enumerate(index.pages) if (number := run.wish(page))}
-        with write_aside(_state_file(kept)) as file:
-            state = {**_state_of(run.batch, run.own), "fingerprint": index.fingerprint, "asked": asked}
-            file.write(json.dumps(state).encode())
+    index = replace(workspace.read_index(), fingerprint=fingerprint(run.batch.archive_path))
+    _state_file(kept).unlink(missing_ok=True)  # written last: what has none is not whole
+    kept.write_index(index)
+    _copy(workspace.plan, kept.plan)
+    _copy(workspace.readings, kept.readings)
+    asked = {i: number for i, page in enumerate(index.pages) if (number := run.wish(page))}
+    with write_aside(_state_file(kept)) as file:
+        state = {**_state_of(run.batch, run.own), "fingerprint": index.fingerprint, "asked": asked}
+        file.write(json.dumps(state).encode())
 
 
 def bring_back(batch: Batch, workspace: Workspace, kept: Workspace, own: Layout) -> None:
@@ -47,7 +62,8 @@ def bring_back(batch: Batch, workspace: Workspace, kept: Workspace, own: Layout)
         return
     if workspace.plan.exists() or not (state := _read_state(kept)):
         return
-    if {name: state[name] for name in ("covers", "template")} != _state_of(batch, own):
+    wanted = _state_of(batch, own)
+    if {name: state.get(name) for name in wanted} != wanted:
         return
     try:
         if not is_same_archive(fingerprint(batch.archive_path), kept.read_index().fingerprint):
@@ -88,7 +104,7 @@ def read_open_plan(run: Run) -> Plan:
 
 def _state_of(batch: Batch, own: Layout) -> dict[str, Any]:
     """Return what kept readings depend on besides the archive."""
-    return {"covers": batch.cover_codes, "template": own.prefix.decode()}
+    return {"format": FORMAT, "covers": batch.cover_codes, "template": own.prefix.decode()}
 
 
 def _state_file(workspace: Workspace) -> Path:

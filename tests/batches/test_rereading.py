@@ -1,10 +1,12 @@
 """A batch was read with a template that was slightly wrong: some of its sheets are read again with another one."""
 
 import copy
+import json
 import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import astuple
 from datetime import timedelta
 from functools import cache
 from io import StringIO
@@ -18,18 +20,23 @@ from django.test import Client
 from django.utils import timezone
 
 from batches import services
+from batches.archive import Page
 from batches.corrections import correct_sheet
 from batches.errors import WrongState
 from batches.folders import site_folders
 from batches.models import Answer, Batch, BatchStatus, Rereading, Right, Sheet, SheetTemplate
+from batches.pipeline.keeping import FORMAT
 from batches.pipeline.run import Interrupted
 from batches.pipeline.runner import Runner
+from batches.pipeline.workspace import PlannedSheet
 from batches.rereading import Choice
 from batches.retention import Ages, tidy
 from batches.review_queue import Queue
 from batches.said import Said
 from batches.workers.base import Chunk, Job, Verdicts
+from batches.workers.records import BLANK, PageRecord
 from batches.workers.serial import SerialWorkers
+from omr.types import Doubt
 from progress.events import BatchProgressEvent
 from tests.batches.archives import DPI, a_local_batch, an_uploaded_batch, cover, csv_rows, process, sheet
 from tests.batches.builders import a_user, shared_with
@@ -252,7 +259,7 @@ def test_a_reading_that_is_stopped_anywhere_goes_on_and_reads_no_other_sheet(tmp
     assert lines_of(batch, "5.jpg") == other
 
 
-@pytest.mark.parametrize("lost", ["what was kept", "its end alone", "the time of the ZIP"])
+@pytest.mark.parametrize("lost", ["what was kept", "its end alone", "the time of the ZIP", "its format"])
 def test_a_batch_of_which_nothing_of_use_was_kept_is_read_as_a_whole(tmp_path: Path, lost: str) -> None:
     batch = read_wrongly(tmp_path)
     folder = site_folders().readings(batch.pk)
@@ -260,6 +267,9 @@ def test_a_batch_of_which_nothing_of_use_was_kept_is_read_as_a_whole(tmp_path: P
         shutil.rmtree(folder)
     elif lost == "its end alone":
         (folder / "kept.json").unlink()
+    elif lost == "its format":
+        state = json.loads((folder / "kept.json").read_text())
+        (folder / "kept.json").write_text(json.dumps(state | {"format": 0}))
     else:
         os.utime(batch.archive, (1, 1))
 
@@ -267,6 +277,33 @@ def test_a_batch_of_which_nothing_of_use_was_kept_is_read_as_a_whole(tmp_path: P
 
     assert looked_at.count("sheets 5.jpg") == 1
     assert [row["q1"] for row in csv_rows(batch, "responses.csv")] == ["B", "C", "C"]
+
+
+def test_a_batch_whose_readings_cannot_be_kept_is_completed_all_the_same(tmp_path: Path) -> None:
+    folder = site_folders().readings(UUID(int=1)).parent
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_text("a file where the folder should be")
+    try:
+        batch = read_wrongly(tmp_path)
+    finally:
+        folder.unlink()
+
+    assert batch.status == BatchStatus.COMPLETED
+    reread(batch, right(), group="14900114")
+    assert [row["q1"] for row in csv_rows(batch, "responses.csv")] == ["C", "C", "B"]
+
+
+def test_what_is_kept_has_the_format_that_its_number_says() -> None:
+    """Whoever changes these bytes changes ``FORMAT`` too: what was kept of earlier batches is not read as another."""
+    read = PageRecord(index=7, choices=(1, BLANK, (0, 2)), confidences=b"\x63\x62\x61", doubts={1: Doubt.FAINT})
+    aside = PageRecord(index=8, error_code="blank_page", error_message="nothing")
+    planned, page = PlannedSheet(1, 0, 1), Page("a.jpg", 1, 2, 3, 0, 4)
+
+    assert FORMAT == 1
+    assert read.packed().hex() == "96079301ff920002c4036362618101009090"
+    assert aside.packed() == b"\x93\x08\xaablank_page\xa7nothing"
+    assert astuple(planned) == (1, 0, 1, "", "", False)
+    assert astuple(page) == ("a.jpg", 1, 2, 3, 0, 4, 1, 1)
 
 
 def test_a_cover_that_gets_its_code_later_does_not_change_what_a_sheet_is_read_with(tmp_path: Path) -> None:
