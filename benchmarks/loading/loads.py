@@ -57,21 +57,26 @@ def _trend(took: Sequence[float]) -> float:
 def _load(batch: Batch, somebody: Helper) -> Line:
     """Take ``batch`` to its end; return what is to be printed."""
     began = ended = (0.0, 0.0, 0.0)
+    csv_cpu = 0.0
 
     def listen(event: BatchProgressEvent) -> None:
-        nonlocal began, ended
+        nonlocal began, ended, csv_cpu
         now = (time.monotonic(), time.process_time(), _server_seconds())
         if event.stage == ProcessingStage.LOADING_DATABASE:
             ended = now
         elif event.stage == ProcessingStage.GENERATING_CSV and event.progress_percentage == FINISHED:
             somebody.ask("start")
             began = time.monotonic(), time.process_time(), _server_seconds()
+            csv_cpu += began[1]
+        elif event.stage == ProcessingStage.GENERATING_CSV:
+            csv_cpu = -time.process_time()
 
     Runner(workers=SerialWorkers(), listener=listen).process(batch)
     others = somebody.ask("stop")
     seconds, cpu, server_cpu = (round(after - before, 2) for before, after in zip(began, ended, strict=True))
     csv_seconds = batch.stage_seconds["generating_csv"]
-    cost = {"seconds": seconds, "cpu_s": cpu, "server_cpu_s": server_cpu, "csv_seconds": csv_seconds}
+    cost = {"seconds": seconds, "cpu_s": cpu, "server_cpu_s": server_cpu}
+    cost |= {"csv_seconds": csv_seconds, "csv_cpu_s": round(csv_cpu, 2)}
     return {"answers": batch.answer_count, **cost, "others": others, "load_average": round(os.getloadavg()[0], 1)}
 
 
