@@ -14,6 +14,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from batches.errors import BatchNotFound, CorrectionConflict, CorrectionRefused, Disagreement, WrongState
 from batches.models import WAITING, Batch, Correction, Sheet, SheetStatus
@@ -133,7 +134,8 @@ def _hold(batch: Batch) -> None:
     except Batch.DoesNotExist as error:
         raise BatchNotFound from error
     if not (batch.is_finished and batch.has_results):
-        raise WrongState(f"{batch} is {batch.status}: sheets can be corrected once the database is loaded")
+        sentence = _("%(batch)s is %(status)s: sheets can be corrected once the database is loaded")
+        raise WrongState(sentence % {"batch": batch, "status": _(batch.status)})
 
 
 def _lock(batch: Batch, sheet_id: UUID) -> Sheet:
@@ -155,11 +157,12 @@ def _refuse_misfit(sheet: Sheet, history: History, said: Sequence[Said], decisio
     if len({item.field for item in said}) < len(said):
         raise CorrectionRefused("a field is named twice; say one thing of each")
     if sheet.error_code and said and not (decision is Decision.TYPED or history.is_typed):
-        raise WrongState(f"{sheet} could not be read: type in all that is on it, with the decision typed")
+        sentence = _("%(sheet)s could not be read: type in all that is on it, with the decision typed")
+        raise WrongState(sentence % {"sheet": sheet})
     if decision and not decision.fits(sheet):
-        fitting = "typed or ignored" if sheet.error_code else "confirmed"
-        what = "could not be read" if sheet.error_code else "was read"
-        raise WrongState(f"{sheet} {what}: of such a sheet the decision can only be {fitting}")
+        unreadable = _("%(sheet)s could not be read: of such a sheet the decision can only be typed or ignored")
+        read = _("%(sheet)s was read: of such a sheet the decision can only be confirmed")
+        raise WrongState((unreadable if sheet.error_code else read) % {"sheet": sheet})
 
 
 def _refuse_conflicts(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
+from django.utils.translation import gettext as _
+
 NO_COVER = "-"
 """In the place of a code: this page is not a cover."""
 
@@ -33,8 +35,10 @@ def name_pages(names: Sequence[str], said: Mapping[str, str]) -> tuple[dict[str,
         if len(pages) == 1:
             found[pages[0]] = code
         else:
-            seen = f"{len(pages)} files of that name" if pages else "no file of that name"
-            wrong[wanted] = f"{wanted}={code}: the ZIP has {seen}; give the file's full name"
+            seen = {"said": f"{wanted}={code}", "count": len(pages)}
+            several = _("%(said)s: the ZIP has %(count)d files of that name; give the file's full name")
+            none = _("%(said)s: the ZIP has no file of that name; give the file's full name")
+            wrong[wanted] = (several if pages else none) % seen
     return found, wrong
 
 

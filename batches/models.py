@@ -10,6 +10,8 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser, Group
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from batches.documents import DocumentField
 from batches.errors import UNUSABLE_ARCHIVE_CODES, BatchError, WrongState
@@ -61,10 +63,14 @@ class SheetTemplate(models.Model):
         parse_template(document)
         read_with = models.Q(template=self) | models.Q(rereadings__template=self)
         if self.pk and document != self.document and (batches := Batch.objects.filter(read_with).distinct().count()):
-            raise WrongState(
-                f"{batches} batches were made with the template {self.slug}, so its layout cannot change; "
-                "add the new layout under another slug"
+            sentence = ngettext(
+                "%(count)d batch was made with the template %(slug)s, so its layout cannot change; "
+                "add the new layout under another slug",
+                "%(count)d batches were made with the template %(slug)s, so its layout cannot change; "
+                "add the new layout under another slug",
+                batches,
             )
+            raise WrongState(sentence % {"count": batches, "slug": self.slug})
 
 
 class BatchStatus(models.TextChoices):
@@ -335,9 +341,10 @@ class Batch(models.Model):
     def refuse_putting_away(self) -> None:
         """Raise WrongState, with the reason, unless this batch can be left out of lists."""
         if not self.is_finished:
-            raise WrongState(f"{self} is {self.status}: only a batch that has ended can be archived")
+            sentence = _("%(batch)s is %(status)s: only a batch that has ended can be archived")
+            raise WrongState(sentence % {"batch": self, "status": _(self.status)})
         if self.archived_at:
-            raise WrongState(f"{self} is archived already")
+            raise WrongState(_("%(batch)s is archived already") % {"batch": self})
 
     def put_away(self) -> None:
         """Leave this batch out of lists from now on; nothing of it is deleted.
@@ -349,12 +356,12 @@ class Batch(models.Model):
         self.archived_at = timezone.now()
         # On the condition that nobody has retried it meanwhile: what is at work is never hidden.
         if not Batch.objects.filter(pk=self.pk, attempt=self.attempt).update(archived_at=self.archived_at):
-            raise WrongState(f"{self} was retried just now, so it is not archived")
+            raise WrongState(_("%(batch)s was retried just now, so it is not archived") % {"batch": self})
 
     def refuse_bringing_back(self) -> None:
         """Raise WrongState unless this batch is left out of lists."""
         if not self.archived_at:
-            raise WrongState(f"{self} is not archived: there is nothing to bring back")
+            raise WrongState(_("%(batch)s is not archived: there is nothing to bring back") % {"batch": self})
 
     def bring_back(self) -> None:
         """Show this batch in lists again."""
@@ -377,7 +384,7 @@ class Batch(models.Model):
         """
         ours = Batch.objects.filter(pk=self.pk, attempt=self.attempt).update(attempt=models.F("attempt") + 1)
         if not ours:
-            raise WrongState(f"{self} goes on already: somebody else said so a moment ago")
+            raise WrongState(_("%(batch)s goes on already: somebody else said so a moment ago") % {"batch": self})
         if first := ProcessingStage.ORGANIZING_QR if covers else again_from:
             done = [stage for stage in ProcessingStage if self.has_finished(stage)]
             self.finished_stages = [stage.value for stage in done if stage.comes_before(first)]

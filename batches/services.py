@@ -13,6 +13,7 @@ from django.contrib.auth.models import AbstractUser, User
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from batches import wording
 from batches.answer_rows import delete_answers
@@ -99,6 +100,10 @@ def tell_waiting(batch: Batch) -> None:
         _end_if_free(batch)
 
 
+def _state(batch: Batch) -> dict[str, str]:
+    return {"batch": str(batch), "status": _(batch.status)}
+
+
 def cancel_batch(batch: Batch, *, by: AbstractUser) -> None:
     """Stop ``batch`` within seconds: its runner sees the wish; a batch that nobody works on ends here.
 
@@ -106,7 +111,7 @@ def cancel_batch(batch: Batch, *, by: AbstractUser) -> None:
         WrongState: it has ended already.
     """
     if batch.is_finished:
-        raise WrongState(f"{batch} is {batch.status} already: there is nothing to cancel")
+        raise WrongState(_("%(batch)s is %(status)s already: there is nothing to cancel") % _state(batch))
     Batch.objects.filter(pk=batch.pk).update(cancel_requested=True)
     logger.info("cancel_requested", batch_id=str(batch.pk), by=by.get_username())
     _end_if_free(batch)
@@ -133,7 +138,8 @@ def set_priority(batch: Batch, priority: Priority) -> None:
         WrongState: it has ended.
     """
     if batch.is_finished:
-        raise WrongState(f"{batch} is {batch.status}: only a batch that waits or is at work has a priority")
+        sentence = _("%(batch)s is %(status)s: only a batch that waits or is at work has a priority")
+        raise WrongState(sentence % _state(batch))
     batch.priority = priority
     batch.save(update_fields=["priority"])
     logger.info("priority_set", batch_id=str(batch.pk), priority=priority.label)
@@ -173,11 +179,13 @@ def retry_batch(batch: Batch, *, by: AbstractUser, covers: Mapping[str, str] | N
 def refuse_retry(batch: Batch, covers: Mapping[str, str]) -> None:
     """Raise WrongState, with the reason, unless ``batch`` can go on with what is said of its ``covers``."""
     if batch.status == BatchStatus.COMPLETED and not covers:
-        raise WrongState(f"{batch} is completed: say of which page you know the code, or that it is no cover")
+        sentence = _("%(batch)s is completed: say of which page you know the code, or that it is no cover")
+        raise WrongState(sentence % {"batch": batch})
     if batch.status not in (BatchStatus.FAILED, BatchStatus.CANCELLED, BatchStatus.COMPLETED):
-        raise WrongState(f"{batch} is {batch.status}: only a batch that has ended can go on")
+        raise WrongState(_("%(batch)s is %(status)s: only a batch that has ended can go on") % _state(batch))
     if batch.has_refused_upload:
-        raise WrongState(f"{batch} cannot go on with this ZIP: upload the mended one as a new batch")
+        sentence = _("%(batch)s cannot go on with this ZIP: upload the mended one as a new batch")
+        raise WrongState(sentence % {"batch": batch})
     _refuse_without_archive(batch)
 
 
@@ -185,12 +193,13 @@ def _refuse_without_archive(batch: Batch) -> None:
     try:
         size_bytes = facts_of(batch.archive_path).size_bytes
     except FileNotFoundError as error:
-        sentence = f"{batch}: its ZIP {batch.file_name} is not there any more; give it again as a new batch"
-        raise WrongState(sentence) from error
+        sentence = _("%(batch)s: its ZIP %(file)s is not there any more; give it again as a new batch")
+        raise WrongState(sentence % {"batch": batch, "file": batch.file_name}) from error
     except (StorageUnreachable, StorageRefused) as error:
-        raise WrongState(f"{batch} cannot go on now. {error.message}") from error
+        raise WrongState(_("%(batch)s cannot go on now.") % {"batch": batch} + f" {error.message}") from error
     if batch.archive_kind == ArchiveKind.UPLOADED and size_bytes != batch.size_bytes:
-        raise WrongState(f"{batch}: its ZIP {batch.file_name} arrived only in part; upload it again")
+        sentence = _("%(batch)s: its ZIP %(file)s arrived only in part; upload it again")
+        raise WrongState(sentence % {"batch": batch, "file": batch.file_name})
 
 
 @hurried()
@@ -205,7 +214,8 @@ def reread_sheets(batch: Batch, choice: Choice, template: SheetTemplate, *, by: 
             other questions.
     """
     if batch.status != BatchStatus.COMPLETED:
-        raise WrongState(f"{batch} is {batch.status}: sheets can be read again once a batch is completed")
+        sentence = _("%(batch)s is %(status)s: sheets can be read again once a batch is completed")
+        raise WrongState(sentence % _state(batch))
     refuse_other_results(batch.template, template)
     _refuse_without_archive(batch)
     sheets = choice.find(batch)
@@ -243,10 +253,11 @@ def refuse_codes(covers: Mapping[str, str]) -> None:
     """Raise CodesRefused unless every code in ``covers`` can be stored."""
     for file_name, code in covers.items():
         if not code.strip() or len(code) > MOST_CODE_LETTERS:
-            seen = f"{file_name}: the code is {code[:40]!r}"
-            raise CodesRefused(f"{seen}; give 1 to {MOST_CODE_LETTERS} letters or digits")
+            seen = {"file": file_name, "code": repr(code[:40]), "most": MOST_CODE_LETTERS}
+            raise CodesRefused(_("%(file)s: the code is %(code)s; give 1 to %(most)d letters or digits") % seen)
         if code == CODE:
-            raise CodesRefused(f"{file_name}={CODE}: put what is printed on the cover in the place of {CODE}")
+            sentence = _("%(file)s=%(code)s: put what is printed on the cover in the place of %(code)s")
+            raise CodesRefused(sentence % {"file": file_name, "code": CODE})
 
 
 def _known_pages(batch: Batch) -> list[str]:
@@ -268,7 +279,8 @@ def _refuse_taken(batch: Batch, covers: Mapping[str, str]) -> None:
         owners = dict(groups.values_list("code", "cover_file_name"))
     for file_name, code in covers.items():
         if code != NO_COVER and owners.setdefault(code, file_name) != file_name:
-            raise CodesRefused(f"{file_name}={code}: {owners[code]} has this code already; give each cover its own")
+            sentence = _("%(file)s=%(code)s: %(other)s has this code already; give each cover its own")
+            raise CodesRefused(sentence % {"file": file_name, "code": code, "other": owners[code]})
 
 
 MOST_CODE_LETTERS = 200
@@ -284,13 +296,13 @@ def delete_batch(batch: Batch, *, by: AbstractUser) -> None:
     """
     holder = f"delete {uuid.uuid4()}"
     if not batch.take_lease(holder, LEASE):
-        raise WrongState(f"{batch} is being processed: cancel it first")
+        raise WrongState(_("%(batch)s is being processed: cancel it first") % {"batch": batch})
     logger.info("delete", batch_id=str(batch.pk), by=by.get_username())
     try:
         _delete_archive(batch)
     except (StorageUnreachable, StorageRefused) as error:
         batch.release_lease(holder)
-        raise WrongState(f"{batch} was not deleted. {error.message}") from error
+        raise WrongState(_("%(batch)s was not deleted.") % {"batch": batch} + f" {error.message}") from error
     _delete_folders(batch)
     with suppress(*AWAY):
         progress_log.forget(batch.pk)

@@ -6,6 +6,7 @@ import structlog
 from django.contrib.auth.models import AbstractUser, Group
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from batches.errors import WrongState
 from batches.models import Batch, BatchAccess, DefaultAccess, Right
@@ -36,7 +37,8 @@ def share(batch: Batch, whom: Whom, right: Right, *, by: AbstractUser) -> None:
         WrongState: it is the owner, who may do everything.
     """
     if whom == batch.owner:
-        raise WrongState(f"{whom} owns {batch} and may do everything with it: name somebody else")
+        sentence = _("%(whom)s owns %(batch)s and may do everything with it: name somebody else")
+        raise WrongState(sentence % {"whom": whom, "batch": batch})
     given = {"right": right, "granted_by": by}
     BatchAccess.objects.update_or_create(batch=batch, **_named(whom), defaults=given)
     logger.info("access_given", batch_id=str(batch.pk), to=str(whom), right=str(right), by=by.get_username())
@@ -58,7 +60,8 @@ def share_by_default(owner: AbstractUser, whom: Whom, right: Right, *, also_exis
         WrongState: it is the owner.
     """
     if whom == owner:
-        raise WrongState(f"{whom} may do everything with these batches: name somebody else")
+        sentence = _("%(whom)s may do everything with these batches: name somebody else")
+        raise WrongState(sentence % {"whom": whom})
     given = {"right": right, "granted_by": owner}
     DefaultAccess.objects.update_or_create(owner_id=owner.pk, **_named(whom), defaults=given)
     if also_existing:

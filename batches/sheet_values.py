@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from batches.errors import CorrectionRefused
 from batches.models import Answer, AnswerStatus, Sheet, SheetStatus
 from batches.readings import Choices, find_choices
@@ -179,8 +181,9 @@ class SheetValues:
         choices, text = self._choices(column), self._text(column)
         place = column.fields.index(field.name)
         if missing := [name for name in column.fields if name not in choices and name != field.name]:
-            sentence = f"{target.name}: it is not known what is marked in {', '.join(missing)}"
-            raise CorrectionRefused(f"{sentence}; correct {column.name} as a whole")
+            sentence = _("%(field)s: it is not known what is marked in %(missing)s; correct %(column)s as a whole")
+            seen = {"field": target.name, "missing": ", ".join(missing), "column": column.name}
+            raise CorrectionRefused(sentence % seen)
         choices = choices | {field.name: chosen}
         if column.question is not None:
             text = "".join(value for name in column.fields for value in choices[name])

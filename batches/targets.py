@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from batches.errors import CorrectionRefused
 from batches.readings import Choices
 from omr.spelling import UNCLEAR, find_spellings
@@ -40,7 +42,8 @@ def find_target(template: Template, name: str) -> Target:
         if name in column.fields:
             return Target(name=name, column=column, fields=(fields[name],), is_column=False)
     known = f"{template.columns[0].name} … {template.columns[-1].name}"
-    raise CorrectionRefused(f"{name[:80]!r} is no field of this template's results; give one of {known}")
+    sentence = _("%(name)s is no field of this template's results; give one of %(known)s")
+    raise CorrectionRefused(sentence % {"name": repr(name[:80]), "known": known})
 
 
 def parse_choices(field: Field, value: str) -> tuple[str, ...]:
@@ -54,10 +57,8 @@ def parse_choices(field: Field, value: str) -> tuple[str, ...]:
         return (value,)
     if ways := find_spellings([field], value):
         return ways[0][0]
-    raise CorrectionRefused(
-        f"{field.name}: {value[:40]!r} cannot be marked; give some of {', '.join(names)} in this order, "
-        "or nothing for blank"
-    )
+    sentence = _("%(field)s: %(value)s cannot be marked; give some of %(known)s in this order, or nothing for blank")
+    raise CorrectionRefused(sentence % {"field": field.name, "value": repr(value[:40]), "known": ", ".join(names)})
 
 
 def parse_column(column: Column, fields: tuple[Field, ...], value: str, *, has_code: bool) -> Choices | None:
@@ -78,17 +79,23 @@ def parse_column(column: Column, fields: tuple[Field, ...], value: str, *, has_c
     ways = find_spellings(fields, value)
     if len(ways) == 1:
         return {field.name: chosen for field, chosen in zip(fields, ways[0], strict=True)}
-    shown = f"{column.name}: {value[:40]!r}"
+    seen = {"column": column.name, "value": repr(value[:40]), "fields": _named(fields)}
     if column.question is None:
-        wanted = f"{len(fields)} characters, one for each of {_named(fields)}, {UNCLEAR} where nothing is marked"
-        raise CorrectionRefused(f"{shown} has {len(value)}; give {wanted}")
-    problem = "can be marked in several ways" if ways else "cannot be marked"
-    raise CorrectionRefused(f"{shown} {problem}; give {_named(fields)} one by one")
+        counts = {"length": len(value), "wanted": len(fields), "unclear": UNCLEAR}
+        sentence = _(
+            "%(column)s: %(value)s has %(length)d; give %(wanted)d characters, one for each of %(fields)s, "
+            "%(unclear)s where nothing is marked"
+        )
+        raise CorrectionRefused(sentence % (seen | counts))
+    several = _("%(column)s: %(value)s can be marked in several ways; give %(fields)s one by one")
+    none = _("%(column)s: %(value)s cannot be marked; give %(fields)s one by one")
+    raise CorrectionRefused((several if ways else none) % seen)
 
 
 def _refuse_long(column: Column, value: str) -> None:
     if len(value) > LONGEST_IDENTITY or not value.isprintable():
-        raise CorrectionRefused(f"{column.name}: give one line of at most {LONGEST_IDENTITY} characters")
+        sentence = _("%(column)s: give one line of at most %(most)d characters")
+        raise CorrectionRefused(sentence % {"column": column.name, "most": LONGEST_IDENTITY})
 
 
 def _parse_character(column: Column, field: Field, letter: str) -> tuple[str, ...]:
@@ -97,7 +104,9 @@ def _parse_character(column: Column, field: Field, letter: str) -> tuple[str, ..
     if letter in {bubble.value for bubble in field.bubbles}:
         return (letter,)
     wanted = "".join(bubble.value for bubble in field.bubbles)
-    raise CorrectionRefused(f"{column.name}: {letter!r} cannot be marked in {field.name}; give one of {wanted}")
+    sentence = _("%(column)s: %(value)s cannot be marked in %(field)s; give one of %(known)s")
+    seen = {"column": column.name, "value": repr(letter), "field": field.name, "known": wanted}
+    raise CorrectionRefused(sentence % seen)
 
 
 def _named(fields: tuple[Field, ...]) -> str:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from batches.covers import NO_COVER
 from batches.errors import CodesRefused
@@ -58,7 +59,8 @@ def read_form(batch: Batch, form: Mapping[str, str]) -> dict[str, str]:
     codes = {file_name: code for file_name, code in fields.items() if code}
     none = {name.removeprefix(NO_COVER_FIELD) for name in form if name.startswith(NO_COVER_FIELD)}
     if both := sorted(none & set(codes)):
-        raise CodesRefused(f"{both[0]}: has a code and is said to be no cover; choose one of the two")
+        sentence = _("%(file)s: has a code and is said to be no cover; choose one of the two")
+        raise CodesRefused(sentence % {"file": both[0]})
     if fields and not (codes or none) and batch.failed_stage == ProcessingStage.ORGANIZING_QR:
-        raise CodesRefused("Nothing was filled in: type a code, or tick what is no cover")
+        raise CodesRefused(_("Nothing was filled in: type a code, or tick what is no cover"))
     return codes | dict.fromkeys(none, NO_COVER)

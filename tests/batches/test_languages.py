@@ -23,6 +23,7 @@ CATALOG = ROOT / "locale" / "de" / "LC_MESSAGES" / "django.po"
 COMPILED = CATALOG.with_suffix(".mo")
 SOURCES = ("batches", "omr_project", "progress", "templates")
 SAID = re.compile(r'\bsay\(\s*"([^"]*)"')
+GERMAN = {"Accept-Language": "de"}
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w+\}|%%")
 
 
@@ -114,3 +115,41 @@ def test_events_are_written_in_the_fixed_english_of_the_contract_in_every_langua
     with translation.override("de"):
         assert span(0.77) == "0,8 s"
         assert all_sheets_read(11404) == "All 11404 tasks completed"
+
+
+REFUSED = [
+    ("/batches/{batch}/cancel", {}, "Mathematics ist schon fertig: Es gibt nichts abzubrechen"),
+    ("/batches/{batch}/retry", {}, "Mathematics ist fertig: Bitte angeben, von welcher Seite"),
+    ("/batches/{batch}/retry", {"cover:none.jpg": "1"}, "In der ZIP-Datei gibt es keine Datei dieses Namens"),
+    ("/batches/{batch}/sharing", {"name": "ada", "right": "viewer"}, "Bitte jemand anderen nennen"),
+    ("/batches/{batch}/sharing", {"name": "none", "right": "viewer"}, "Es gibt keinen Benutzer namens „none“"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("address", "form", "sentence"), REFUSED)
+def test_what_a_page_refuses_it_refuses_in_the_language_of_the_page(
+    client: Client, tmp_path: Path, address: str, form: dict[str, str], sentence: str
+) -> None:
+    (archive := tmp_path / "scans.zip").write_bytes(b"PK")
+    batch = a_read_batch(a_user(), archive_kind="local", archive_path=str(archive))
+    client.force_login(a_user())
+
+    shown = client.post(address.format(batch=batch.pk), form, headers=GERMAN, follow=True)
+
+    assert sentence in shown.content.decode()
+
+
+@pytest.mark.django_db
+def test_what_cannot_be_said_of_a_sheet_is_refused_in_the_language_of_who_says_it(client: Client) -> None:
+    batch = a_read_batch(a_user(), groups={"1": 1})
+    url = f"/api/batches/{batch.pk}/sheets/{batch.sheets.get().pk}"
+    said = {"corrections": [{"field": "q4", "value": "X", "saw": "D"}]}
+    client.force_login(a_user())
+
+    german = client.patch(url, said, content_type="application/json", headers=GERMAN).json()
+    english = client.patch(url, said, content_type="application/json").json()
+
+    assert german["code"] == english["code"] == "correction_refused"
+    assert german["detail"].startswith("q4: 'X' kann nicht markiert werden; bitte einige von A, B, C, D, E")
+    assert english["detail"].startswith("q4: 'X' cannot be marked; give some of A, B, C, D, E in this order")

@@ -409,7 +409,7 @@ def test_a_template_that_sheets_were_read_with_cannot_change_its_layout(tmp_path
     batch, other = read_wrongly(tmp_path), right()
     reread(batch, other, all=True)
 
-    with pytest.raises(WrongState, match="1 batches were made with the template right"):
+    with pytest.raises(WrongState, match="1 batch was made with the template right"):
         other.refuse_document(DOCUMENT | {"pageDimensions": [2101, 2970]})
 
 

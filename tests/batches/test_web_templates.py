@@ -95,7 +95,7 @@ def test_a_template_is_taken_in_anew_but_not_under_what_batches_were_read_with(c
 
     assert changed.status_code == 302
     assert refused.status_code == 400
-    assert "1 batches were made with the template mine, so its layout cannot change" in refused.content.decode()
+    assert "1 batch was made with the template mine, so its layout cannot change" in refused.content.decode()
     assert SheetTemplate.objects.get(slug="mine").document["emptyValue"] == "-"
 
 
