@@ -22,6 +22,7 @@ from batches.errors import BatchError, WrongState
 from batches.models import SheetTemplate
 from batches.permissions import may_edit_templates
 from batches.template_folders import MOST_ZIP_BYTES, take_layout, take_zip
+from batches.web.refusals import told
 from batches.web.views import page
 from omr.errors import TemplateError
 from omr.printing.errors import PrintingError
@@ -152,7 +153,7 @@ def _take(
             file.seek(0)
             take_layout(template, file.read(MOST_ZIP_BYTES), name=name)
     except (FormRefused, TemplateError, BatchError, WrongState) as error:
-        return refuse(str(error))
+        return refuse(told(error))
     return redirect("template", slug=template.slug)
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import translation
 
@@ -138,6 +139,24 @@ def test_what_a_page_refuses_it_refuses_in_the_language_of_the_page(
     shown = client.post(address.format(batch=batch.pk), form, headers=GERMAN, follow=True)
 
     assert sentence in shown.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b'{"fieldBlocks": {}}', "Diese Vorlage kann nicht verwendet werden. (pageDimensions: is missing; add it)"),
+        (b"PK\x03\x04broken", "Die ZIP-Datei ist unvollständig oder beschädigt. ("),
+    ],
+)
+def test_what_is_wrong_with_a_template_is_said_in_the_language_of_the_page_before_the_details(
+    admin_client: Client, content: bytes, sentence: str
+) -> None:
+    form = {"slug": "new", "file": SimpleUploadedFile("x.json", content)}
+
+    shown = admin_client.post("/templates", form, headers=GERMAN).content.decode()
+
+    assert sentence in shown
 
 
 @pytest.mark.django_db
