@@ -28,7 +28,7 @@ class Site:
     def env(self) -> dict[str, str]:
         own = {"VAR_DIR": str(self.var), "DATABASE_URL": "", "REDIS_URL": ""}
         own |= {"ARCHIVE_CACHE_DIR": "", "ARCHIVE_CACHE_GB": ""}  # of this process: its settings put them there
-        own |= {"DJANGO_SETTINGS_MODULE": "omr_project.settings"}  # not those of the tests' own process
+        own |= {"DJANGO_SETTINGS_MODULE": "tests.site_settings"}
         return os.environ | own | self.environment
 
     def manage(self, *arguments: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from django.apps import AppConfig
 
-from omr_project.settings import *  # noqa: F403
 from omr_project.settings import INSTALLED_APPS, SIMPLE_JWT
+from tests.site_settings import *  # noqa: F403
 
 TOKEN_SECONDS = 2
 KEY_SECONDS = 1
