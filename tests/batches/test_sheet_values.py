@@ -59,7 +59,7 @@ def sheets(draw: st.DrawFn) -> SheetValues:
     key = {"batch_id": BATCH.pk, "sheet_id": sheet.pk}
     answers = [
         Answer(**key, question=line.question, answer=line.answer, confidence=line.confidence, status=line.status)
-        for line, _ in _AnswerTable(FORM, lambda line: line).of(record)
+        for _, line in _AnswerTable(FORM, lambda line: line).of(record)
     ]
     for column, answer in zip(TEMPLATE.questions, answers, strict=True):
         if not names.isdisjoint(column.fields):
