@@ -53,7 +53,7 @@ def as_recorded(template: Template, reading: Reading) -> PageRecord:
 
 def results_of(form: Form, record: PageRecord) -> dict[str, str]:
     """Column → what the results say of it."""
-    answers = {f"q{line.question}": line.answer for line, _ in _AnswerTable(form, lambda line: line).of(record)}
+    answers = {f"q{line.question}": line.answer for _, line in _AnswerTable(form, lambda line: line).of(record)}
     return answers | {name: settled.value for name, settled in form.settle_identity(record).items()}
 
 
@@ -64,7 +64,7 @@ def a_sheet_of(template: Template, reading: Reading) -> Sheet:
     sheet.fit, sheet.marks, sheet.identity = record.fit_as_dict(), form.untold_marks(record), {}
     sheet.save()
     Answer.objects.filter(sheet=sheet).delete()
-    for line, _ in _AnswerTable(form, lambda line: line).of(record):
+    for _, line in _AnswerTable(form, lambda line: line).of(record):
         key = {"batch_id": sheet.batch_id, "sheet_id": sheet.pk, "question": line.question}
         Answer.objects.create(**key, answer=line.answer, confidence=line.confidence, status=line.status)
     sheet.refresh_from_db()
