@@ -61,7 +61,9 @@ def main() -> int:
     options = parser.parse_args()
     # Events are shown as a client receives them; the server's own lines about them would only stand between.
     os.environ.setdefault("LOG_LEVEL", "WARNING")
-    signal.signal(signal.SIGTERM, interrupt)
+    # SIGINT too: whoever starts it in the background of a script hands down that it is ignored.
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, interrupt)
     try:
         score = run(free_port(options.port), server=options.server, stay=not options.once)
     except (DemoFailed, SiteDidNotStart, httpx.HTTPError) as error:

@@ -35,7 +35,9 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--server", choices=SERVERS, default="daphne")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: whoever starts it in the background of a script hands down that it is ignored.
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, _interrupt)
     try:
         with running_site(options.port, server=options.server) as (url, processes):
             print(f"Serving on {url}; Ctrl-C stops web server and runner.", flush=True)
