@@ -57,19 +57,19 @@ def _trend(took: Sequence[float]) -> float:
 def _load(batch: Batch, somebody: Helper) -> Line:
     """Take ``batch`` to its end; return what is to be printed."""
     began = ended = (0.0, 0.0, 0.0)
-    csv_cpu = 0.0
+    csv_cpu, csv_began = 0.0, time.process_time()
 
     def listen(event: BatchProgressEvent) -> None:
-        nonlocal began, ended, csv_cpu
+        nonlocal began, ended, csv_cpu, csv_began
         now = (time.monotonic(), time.process_time(), _server_seconds())
         if event.stage == ProcessingStage.LOADING_DATABASE:
             ended = now
         elif event.stage == ProcessingStage.GENERATING_CSV and event.progress_percentage == FINISHED:
             somebody.ask("start")
             began = time.monotonic(), time.process_time(), _server_seconds()
-            csv_cpu += began[1]
+            csv_cpu = began[1] - csv_began
         elif event.stage == ProcessingStage.GENERATING_CSV:
-            csv_cpu = -time.process_time()
+            csv_began = time.process_time()
 
     Runner(workers=SerialWorkers(), listener=listen).process(batch)
     others = somebody.ask("stop")
