@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks soak_kill", description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1, help="of the first round; each round has the next one")
-    parser.add_argument("--sheets", type=int, default=200)
+    parser.add_argument("--sheets", type=int, default=600)
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="omr-soak-") as folder:
         scans = _scans(Path(folder) / "scans.zip", options.sheets)
