@@ -74,9 +74,7 @@ class Crew:
     runner: "subprocess.Popen[str]" = field(init=False)
     redis: "subprocess.Popen[bytes]" = field(init=False)
     struck_after: str = ""  # the line that was the last one when something was killed
-    lost_copies: set[UUID] = field(
-        default_factory=set
-    )  # over when Redis died with its copy of their log
+    lost_copies: set[UUID] = field(default_factory=set)  # over when Redis died with its copy of their log
 
     # --- What runs ---
 
